@@ -1,0 +1,1 @@
+//! The schema of Tidegate as a list of migrations.

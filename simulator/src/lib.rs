@@ -1,0 +1,1 @@
+//! Stateful models of Confluence Cloud and OpenAI over HTTP.

@@ -1,0 +1,1 @@
+//! Tidegate keeps chosen Confluence Cloud pages in an OpenAI vector store.

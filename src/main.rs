@@ -1,0 +1,3 @@
+//! The command line: serve, migrate, openapi, keys and the like.
+
+fn main() {}
