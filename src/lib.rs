@@ -1,1 +1,4 @@
 //! Tidegate keeps chosen Confluence Cloud pages in an OpenAI vector store.
+
+pub mod entity;
+pub mod ids;

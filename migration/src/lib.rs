@@ -1,1 +1,26 @@
-//! The schema of Tidegate as a list of migrations.
+//! The schema of Tidegate as a list of migrations, each the schema of its own day.
+
+use sea_orm_migration::prelude::*;
+
+mod ddl;
+mod m0001_create_workspaces;
+mod m0002_create_connections;
+mod m0003_create_knowledge_bases;
+mod m0004_create_documents;
+mod m0005_create_syncs;
+
+/// Brings a database to the newest schema, on SQLite and on PostgreSQL.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_create_workspaces::Migration),
+            Box::new(m0002_create_connections::Migration),
+            Box::new(m0003_create_knowledge_bases::Migration),
+            Box::new(m0004_create_documents::Migration),
+            Box::new(m0005_create_syncs::Migration),
+        ]
+    }
+}

@@ -1,0 +1,23 @@
+//! The spaces a source watches, and how far it has read each one's feed.
+
+use sea_orm::entity::prelude::*;
+
+use crate::ids::SourceId;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "source_spaces")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub source_id: SourceId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub space_id: String,
+    pub key: String,
+    pub name: String,
+    /// The newest change that was persisted, by Confluence's clock.
+    pub watermark: Option<DateTimeUtc>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
