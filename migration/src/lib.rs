@@ -1,6 +1,7 @@
 //! The schema of Tidegate as a list of migrations, each the schema of its own day.
 
-use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod ddl;
 mod m0001_create_workspaces;

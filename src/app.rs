@@ -1,0 +1,163 @@
+//! What every part of the service shares: the database, the clock, and (in [`App`]) the settings and secrets.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::{DateTime, SubsecRound, Utc};
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+/// The database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has this SQLite database open; several replicas need PostgreSQL.
+    #[error("{} is in use by another process; several processes need PostgreSQL", .0.display())]
+    InUse(PathBuf),
+    /// The lock file beside the database could not be made.
+    #[error("cannot lock {}", .0.display())]
+    Lock(PathBuf, #[source] std::io::Error),
+    /// The database refused.
+    #[error("cannot open the database")]
+    Db(#[from] DbErr),
+}
+
+/// The database: on SQLite one writer and several readers, on PostgreSQL one pool.
+#[derive(Clone, Debug)]
+pub struct Db {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    _lock: Option<Arc<File>>,
+}
+
+impl Db {
+    /// Opens the database at `url`. On SQLite the process becomes its only one until the last clone is dropped.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        if url.starts_with("sqlite:") { Self::open_sqlite(url).await } else { Self::open_postgres(url).await }
+    }
+
+    async fn open_sqlite(url: &str) -> Result<Self, OpenError> {
+        let lock = sqlite_path(url).map(lock_beside).transpose()?;
+        let options = |connections: u32| {
+            let mut options = ConnectOptions::new(url);
+            options.max_connections(connections).sqlx_logging(false).map_sqlx_sqlite_opts(|options| {
+                options
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(10))
+            });
+            options
+        };
+        let write = Database::connect(options(1)).await?;
+        let read = Database::connect(options(4)).await?;
+        Ok(Self { read, write, _lock: lock.map(Arc::new) })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, OpenError> {
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(20).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
+        let pool = Database::connect(options).await?;
+        Ok(Self { read: pool.clone(), write: pool, _lock: None })
+    }
+
+    /// Brings the schema to the newest version.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        Migrator::up(&self.write, None).await
+    }
+
+    /// For statements that only read.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// For single statements that write.
+    #[must_use]
+    pub fn write(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// A transaction that writes. On SQLite it takes the write lock at once, so it never has to be tried again.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.write
+            .begin_with_options(TransactionOptions {
+                sqlite_transaction_mode: self.is_sqlite().then_some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            })
+            .await
+    }
+
+    /// Whether this is the embedded database.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.write.get_database_backend() == DbBackend::Sqlite
+    }
+}
+
+/// The file of a SQLite URL; `None` for a database in memory.
+#[must_use]
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.split('?').next().unwrap_or_default().trim_start_matches("//");
+    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
+}
+
+fn lock_beside(database: PathBuf) -> Result<File, OpenError> {
+    let mut path = database.clone().into_os_string();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file = File::create(&path).map_err(|error| OpenError::Lock(path.clone(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(database)),
+        Err(std::fs::TryLockError::Error(error)) => Err(OpenError::Lock(path, error)),
+    }
+}
+
+/// Where the time comes from: the machine, or a hand that sets it.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The machine's clock.
+    #[default]
+    System,
+    /// Stands still until it is set; unix milliseconds.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `start` until it is set.
+    #[must_use]
+    pub fn manual(start: DateTime<Utc>) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(start.timestamp_millis())))
+    }
+
+    /// The time now, in whole milliseconds: both databases keep that much.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+            Self::System => Utc::now().trunc_subsecs(3),
+            Self::Manual(millis) => {
+                DateTime::from_timestamp_millis(millis.load(Ordering::SeqCst)).unwrap_or(DateTime::UNIX_EPOCH)
+            }
+        }
+    }
+
+    /// Sets a manual clock; the machine's clock is left alone.
+    pub fn set(&self, now: DateTime<Utc>) {
+        if let Self::Manual(millis) = self {
+            millis.store(now.timestamp_millis(), Ordering::SeqCst);
+        }
+    }
+}
