@@ -1,0 +1,73 @@
+//! Pauses, leases and time-outs: fixed in production, set close to zero by tests.
+
+use std::time::Duration;
+
+/// How long things take or may take, and how much goes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// The pause between two ticks.
+    pub tick_pause: Duration,
+    /// How old the last tick may be before the service calls itself not ready.
+    pub tick_stale_after: Duration,
+    /// How many sources one process works on at the same time.
+    pub sources_in_flight: usize,
+    /// How long a claim of a source outlasts its last heartbeat.
+    pub lease: Duration,
+    /// The pause between two heartbeats.
+    pub heartbeat: Duration,
+    /// How long one run may go on before it hands over to the next.
+    pub run_deadline: Duration,
+    /// The most files of one batch.
+    pub batch_files: usize,
+    /// How long a batch waits for more files.
+    pub batch_close_after: Duration,
+    /// How long a run waits for a batch before it leaves the rest to a later tick.
+    pub confirm_wait: Duration,
+    /// The first pause between two looks at a batch; it doubles up to `poll_pause_most`.
+    pub poll_pause: Duration,
+    /// The longest pause between two looks at a batch.
+    pub poll_pause_most: Duration,
+    /// How long a file may be indexed before it is given up.
+    pub indexing_deadline: Duration,
+    /// How often a short failure is tried again within a run.
+    pub retries: u32,
+    /// The first pause before such a retry; it doubles.
+    pub retry_pause: Duration,
+    /// The longest `Retry-After` that is waited for within a run.
+    pub retry_after_most: Duration,
+    /// How long a connection to a vendor may take to open.
+    pub connect_timeout: Duration,
+    /// How long a call to a vendor may take.
+    pub request_timeout: Duration,
+    /// How long an upload may take.
+    pub upload_timeout: Duration,
+    /// How long a stopping process waits for requests and runs that have begun.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            tick_pause: seconds(1),
+            tick_stale_after: seconds(60),
+            sources_in_flight: 4,
+            lease: seconds(60),
+            heartbeat: seconds(20),
+            run_deadline: seconds(10 * 60),
+            batch_files: 500,
+            batch_close_after: seconds(2),
+            confirm_wait: seconds(10),
+            poll_pause: Duration::from_millis(250),
+            poll_pause_most: seconds(2),
+            indexing_deadline: seconds(60 * 60),
+            retries: 3,
+            retry_pause: Duration::from_millis(250),
+            retry_after_most: seconds(5),
+            connect_timeout: seconds(5),
+            request_timeout: seconds(30),
+            upload_timeout: seconds(45),
+            shutdown_timeout: seconds(25),
+        }
+    }
+}
