@@ -2,7 +2,10 @@
 
 pub mod app;
 pub mod config;
+pub mod confluence;
 pub mod entity;
 pub mod ids;
+pub mod openai;
 pub mod seal;
 pub mod telemetry;
+pub mod vendor;

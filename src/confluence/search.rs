@@ -1,0 +1,115 @@
+//! What is left of v1: search, whose index lags and proves nothing, and read restrictions.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::wire::{Status, or_default};
+use super::{Client, Error, parse};
+
+/// A page that a user's words led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundPage {
+    pub id: String,
+    pub title: String,
+    pub status: Status,
+}
+
+impl Client {
+    /// How many results a query has, without reading them. A hint: the index lags and the number may be estimated.
+    pub async fn search_total(&self, cql: &str) -> Result<u64, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Total {
+            total_size: u64,
+        }
+        let query = [("cql", cql.to_owned()), ("limit", "0".to_owned())];
+        let answer = self.get(&["rest", "api", "search"], &query).await?;
+        Ok(parse::<Total>(&answer)?.total_size)
+    }
+
+    /// Current pages whose titles have all of the words, the last of which may be unfinished. For a person who types:
+    /// nothing is concluded from it. (v2 can filter by whole titles only.)
+    pub async fn search_pages(
+        &self,
+        text: &str,
+        space_key: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<FoundPage>, Error> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            results: Vec<Hit>,
+        }
+        #[derive(Deserialize)]
+        struct Hit {
+            content: Option<Content>,
+        }
+        #[derive(Deserialize)]
+        struct Content {
+            id: String,
+            #[serde(default, deserialize_with = "or_default")]
+            title: String,
+            status: Option<Status>,
+        }
+        let Some(cql) = title_query(text, space_key) else { return Ok(Vec::new()) };
+        let query = [("cql", cql), ("limit", limit.to_string())];
+        let answer = self.get(&["rest", "api", "search"], &query).await?;
+        let envelope: Envelope = parse(&answer)?;
+        self.meter.spend(envelope.results.len() as u64);
+        let found = envelope.results.into_iter().filter_map(|hit| hit.content).map(|content| FoundPage {
+            id: content.id,
+            title: content.title,
+            status: content.status.unwrap_or(Status::Current),
+        });
+        Ok(found.filter(|page| page.status == Status::Current).collect())
+    }
+
+    /// Whether reading this page (or folder) is restricted on the node itself. Restrictions are inherited: its
+    /// ancestors have to be asked, too. Costs up to 5 points.
+    pub async fn is_read_restricted(&self, id: &str) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Restriction {
+            restrictions: Who,
+        }
+        #[derive(Deserialize)]
+        struct Who {
+            user: Some,
+            group: Some,
+        }
+        #[derive(Deserialize)]
+        struct Some {
+            results: Vec<Value>,
+        }
+        let path = ["rest", "api", "content", id, "restriction", "byOperation", "read"];
+        let answer = self.get(&path, &[("limit", "1".to_owned())]).await?;
+        let Who { user, group } = parse::<Restriction>(&answer)?.restrictions;
+        let named = user.results.len() + group.results.len();
+        self.meter.spend(2 * named as u64);
+        Ok(named > 0)
+    }
+}
+
+/// The words of `text` as a query over titles; nothing but letters and digits gets into it.
+fn title_query(text: &str, space_key: Option<&str>) -> Option<String> {
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let (last, whole) = words.split_last()?;
+    let space = space_key.map(|key| format!("space = \"{}\"", key.replace(['"', '\\'], "")));
+    let words = whole.iter().map(|word| format!("title ~ \"{word}\""));
+    let clauses = ["type = page".to_owned()].into_iter().chain(space).chain(words);
+    Some(clauses.chain([format!("title ~ \"{last}*\"")]).collect::<Vec<_>>().join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typed_words_cannot_leave_their_quotes() {
+        assert_eq!(
+            title_query(r#"on-call" or space="HR"#, Some(r#"EN"G"#)).unwrap(),
+            r#"type = page and space = "ENG" and title ~ "on" and title ~ "call" and title ~ "or" and title ~ "space" and title ~ "HR*""#
+        );
+        assert_eq!(title_query("über", None).unwrap(), r#"type = page and title ~ "über*""#);
+        assert_eq!(title_query(" -\"* ", None), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! Files in a vector store: attached, looked at, labelled, detached.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::attributes::{Attributes, tolerant};
+use super::listing::{Listed, Request};
+use super::stores::LIMIT;
+use super::{Client, Deleted, Error, IndexStatus, Listing, Walk, parse, poll_after};
+use crate::vendor::{Answer, Idempotent};
+
+/// A file's entry in a store.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StoreFile {
+    /// The file's id.
+    pub id: String,
+    pub status: IndexStatus,
+    pub last_error: Option<FileError>,
+    #[serde(default, deserialize_with = "tolerant")]
+    pub attributes: Attributes,
+    /// Unix seconds, the vendor's clock.
+    #[serde(default)]
+    pub created_at: i64,
+    #[serde(default)]
+    pub usage_bytes: Option<u64>,
+    /// When the server would like to be asked again.
+    #[serde(skip)]
+    pub poll_after: Option<Duration>,
+}
+
+impl Listed for StoreFile {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// Why a file could not be indexed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct FileError {
+    #[serde(default)]
+    pub code: Option<String>,
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+impl Client {
+    /// Attaches one file. Not repeated once it may have been received: look into the store first.
+    pub async fn attach(
+        &self,
+        store: &str,
+        file_id: &str,
+        attributes: &Attributes,
+    ) -> Result<StoreFile, Error> {
+        let body = json!({ "file_id": file_id, "attributes": attributes });
+        let answer = self.post(&["vector_stores", store, "files"], &body, Idempotent::No).await?;
+        entry(&answer, file_id)
+    }
+
+    pub async fn store_file(&self, store: &str, file_id: &str) -> Result<StoreFile, Error> {
+        let answer = self.get(&["vector_stores", store, "files", file_id], &[]).await?;
+        entry(&answer, file_id)
+    }
+
+    /// One request of a store's entries, with their attributes; of one status, or of all.
+    pub async fn store_files(
+        &self,
+        store: &str,
+        filter: Option<&IndexStatus>,
+        after: Option<&str>,
+    ) -> Result<Listing<StoreFile>, Error> {
+        self.list(&entries(&["vector_stores", store, "files"], filter), after).await
+    }
+
+    #[must_use]
+    pub fn walk_store_files(&self, store: &str, filter: Option<&IndexStatus>) -> Walk<StoreFile> {
+        self.walk(entries(&["vector_stores", store, "files"], filter))
+    }
+
+    /// Replaces all attributes; nothing is indexed anew.
+    pub async fn update_attributes(
+        &self,
+        store: &str,
+        file_id: &str,
+        attributes: &Attributes,
+    ) -> Result<StoreFile, Error> {
+        let body = json!({ "attributes": attributes });
+        let answer = self.post(&["vector_stores", store, "files", file_id], &body, Idempotent::Yes).await?;
+        entry(&answer, file_id)
+    }
+
+    /// Takes a file out of a store; the file itself stays. Searches may find it for a little while longer.
+    pub async fn detach(&self, store: &str, file_id: &str) -> Result<Deleted, Error> {
+        self.delete(&["vector_stores", store, "files", file_id]).await
+    }
+}
+
+fn entry(answer: &Answer, file_id: &str) -> Result<StoreFile, Error> {
+    let file: StoreFile = parse(answer)?;
+    if file.id != file_id {
+        return Err(Error::malformed("another file was answered", &answer.request_id));
+    }
+    Ok(StoreFile { poll_after: poll_after(answer), ..file })
+}
+
+pub(super) fn entries(path: &[&str], filter: Option<&IndexStatus>) -> Request {
+    let mut query = vec![("order", "asc".to_owned())];
+    query.extend(filter.map(|status| ("filter", status.as_str().to_owned())));
+    Request { path: path.iter().map(|&segment| segment.to_owned()).collect(), query, limit: LIMIT }
+}
