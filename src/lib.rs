@@ -3,6 +3,7 @@
 pub mod app;
 pub mod config;
 pub mod confluence;
+pub mod engine;
 pub mod entity;
 pub mod ids;
 pub mod openai;

@@ -65,7 +65,7 @@ CREATE TABLE files (
     source_id UUID NOT NULL REFERENCES sources (id),
     knowledge_base_id UUID NOT NULL REFERENCES knowledge_bases (id),
     role TEXT NOT NULL CHECK (role IN ('candidate', 'live', 'retiring')),
-    stage TEXT NOT NULL CHECK (stage IN ('planned', 'uploading', 'uploaded', 'attaching', 'indexing', 'completed')),
+    stage TEXT NOT NULL CHECK (stage IN ('uploading', 'uploaded', 'attaching', 'indexing', 'completed')),
     file_name TEXT NOT NULL UNIQUE,
     openai_file_id TEXT,
     batch_id UUID REFERENCES batches (id) ON DELETE SET NULL,

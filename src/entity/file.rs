@@ -28,7 +28,6 @@ pub enum FileRole {
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum FileStage {
-    Planned,
     /// The upload was sent; until it is answered, the file may exist.
     Uploading,
     Uploaded,

@@ -1,0 +1,10 @@
+//! The sync engine: one straight line from what Confluence shows to what the vector store holds.
+//!
+//! `tick` claims what is due, `source` walks the line once: observe, plan, guard, fetch, convert, upload, attach,
+//! confirm, swap, retire, record. The decisions in the middle (`scope`, `plan`, `guard`) are pure.
+
+pub mod facts;
+pub mod guard;
+pub mod plan;
+pub mod scope;
+pub mod store;

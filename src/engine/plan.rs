@@ -1,0 +1,231 @@
+//! Turns what was seen into a sorted list of changes: pure, with no clock, network or database.
+//!
+//! * The same input gives the same list, in the order of page ids.
+//! * Creates and revisions follow from facts alone; absence is judged only for pages that were looked up by id.
+//! * A removal carries its evidence. A page that is merely absent becomes suspect first, and is removed only when it has
+//!   been absent for long enough while the connection was proven healthy.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::facts::{Fact, Known, Verdict};
+use crate::{
+    entity::{
+        Evidence, EvidenceKind,
+        document::{DocumentState, Work},
+    },
+    ids::{DocumentId, SelectionId},
+};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A page that is not in the store yet; `document` is its old row if it was there before.
+    Create {
+        /// The row of an earlier time.
+        document: Option<DocumentId>,
+        /// The page.
+        fact: Fact,
+        /// What brings it in.
+        selection: SelectionId,
+    },
+    /// A newer version.
+    Revise {
+        /// The document.
+        document: DocumentId,
+        /// The page now.
+        fact: Fact,
+        /// What brings it in.
+        selection: SelectionId,
+    },
+    /// The same version at another place: attributes change, the text does not.
+    Metadata {
+        /// The document.
+        document: DocumentId,
+        /// The page now.
+        fact: Fact,
+        /// What brings it in.
+        selection: SelectionId,
+    },
+    /// Nothing about the page changed, but another selection brings it in now.
+    Assign {
+        /// The document.
+        document: DocumentId,
+        /// What brings it in.
+        selection: SelectionId,
+    },
+    /// A suspect page was seen again.
+    Release {
+        /// The document.
+        document: DocumentId,
+        /// What brings it in.
+        selection: SelectionId,
+    },
+    /// It must leave the store.
+    Remove {
+        /// The document.
+        document: DocumentId,
+        /// What proves it.
+        evidence: Evidence,
+    },
+    /// It is absent; that alone proves nothing.
+    Suspect {
+        /// The document.
+        document: DocumentId,
+        /// What was found.
+        evidence: Evidence,
+    },
+}
+
+/// What looking up one page by its id showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is current, and the selections say this of it. `proven` when every scope that could hold it was seen completely.
+    Current {
+        /// The page.
+        fact: Fact,
+        /// What the selections say.
+        verdict: Verdict,
+        /// Whether that cannot be otherwise.
+        proven: bool,
+    },
+    /// It answered as archived.
+    Archived,
+    /// It answered as trashed.
+    Trashed,
+    /// It did not answer, neither in bulk nor by itself, while the connection was proven healthy.
+    Absent,
+    /// Nothing was proven: a call failed, or the connection could not be proven healthy.
+    Unknown,
+}
+
+/// The changes that follow from pages that were seen. `may_create` says whether new pages of a space may enter.
+#[must_use]
+pub fn seen(
+    facts: Vec<(Fact, Verdict)>,
+    known: &HashMap<String, Known>,
+    may_create: impl Fn(&str) -> bool,
+    now: DateTime<Utc>,
+) -> Vec<Change> {
+    let mut facts = facts;
+    facts.sort_by(|(one, _), (other, _)| page_order(&one.page_id, &other.page_id));
+    facts.dedup_by(|(later, _), (earlier, _)| {
+        later.page_id == earlier.page_id && later.version <= earlier.version
+    });
+    facts.into_iter().filter_map(|(fact, verdict)| change(fact, verdict, known, &may_create, now)).collect()
+}
+
+fn change(
+    fact: Fact,
+    verdict: Verdict,
+    known: &HashMap<String, Known>,
+    may_create: &impl Fn(&str) -> bool,
+    now: DateTime<Utc>,
+) -> Option<Change> {
+    let document = known.get(&fact.page_id);
+    match (verdict, document) {
+        (Verdict::Wanted(selection), Some(document)) if document.is_present() => {
+            kept(document, fact, selection)
+        }
+        (Verdict::Wanted(selection), document) => may_create(&fact.space_id).then(|| Change::Create {
+            document: document.map(|document| document.id),
+            fact,
+            selection,
+        }),
+        (Verdict::Excluded(_), Some(document)) if document.is_present() => {
+            Some(deselected(document.id, "an exclusion covers the page", now))
+        }
+        (Verdict::Excluded(_) | Verdict::Outside, _) => None,
+    }
+}
+
+/// What follows from seeing a wanted page whose document is there.
+fn kept(document: &Known, fact: Fact, selection: SelectionId) -> Option<Change> {
+    let moved = fact.parent_id != document.parent_id
+        || fact.space_id != document.space_id
+        || fact.url != document.url;
+    let id = document.id;
+    if fact.version > document.wanted_version {
+        Some(Change::Revise { document: id, fact, selection })
+    } else if fact.version == document.wanted_version && moved {
+        Some(Change::Metadata { document: id, fact, selection })
+    } else if document.state == DocumentState::Suspect || document.suspect_since.is_some() {
+        Some(Change::Release { document: id, selection })
+    } else if document.selection_id != Some(selection) {
+        Some(Change::Assign { document: id, selection })
+    } else {
+        None
+    }
+}
+
+/// The removal of a page that a person no longer wants.
+#[must_use]
+pub fn deselected(document: DocumentId, how: &str, now: DateTime<Utc>) -> Change {
+    let evidence = Evidence { kind: EvidenceKind::Deselected, at: now, call: format!("selections: {how}") };
+    Change::Remove { document, evidence }
+}
+
+/// What follows for one document that a complete scope no longer shows, or that is suspect, from looking it up by id.
+/// `root_gone` when the page or folder that brought it in is gone; `suspect_age` is how long it must have been absent.
+#[must_use]
+pub fn looked_up(
+    document: &Known,
+    found: Found,
+    root_gone: bool,
+    suspect_age: TimeDelta,
+    now: DateTime<Utc>,
+) -> Option<Change> {
+    let remove = |kind, call: &str| {
+        let evidence = Evidence { kind, at: now, call: call.to_owned() };
+        Some(Change::Remove { document: document.id, evidence })
+    };
+    match found {
+        Found::Trashed => remove(EvidenceKind::Trashed, "GET /pages?id=… answered status trashed"),
+        Found::Archived => remove(EvidenceKind::Archived, "GET /pages?id=… answered status archived"),
+        Found::Current { verdict: Verdict::Excluded(_), .. } => {
+            Some(deselected(document.id, "an exclusion covers the page", now))
+        }
+        Found::Current { fact, verdict: Verdict::Wanted(selection), .. } => kept(document, fact, selection),
+        Found::Current { verdict: Verdict::Outside, proven: false, .. } | Found::Unknown => None,
+        Found::Current { verdict: Verdict::Outside, proven: true, .. } if root_gone => {
+            remove(EvidenceKind::RootGone, "the selected page or folder above it is gone")
+        }
+        Found::Current { fact, verdict: Verdict::Outside, proven: true } if !moved(document, &fact) => {
+            Some(deselected(document.id, "no selection reaches the page", now))
+        }
+        Found::Current { verdict: Verdict::Outside, proven: true, .. } => {
+            remove(EvidenceKind::MovedOut, "GET /pages?id=… showed it outside every selected scope")
+        }
+        Found::Absent => absent(document, suspect_age, now),
+    }
+}
+
+fn moved(document: &Known, fact: &Fact) -> bool {
+    fact.parent_id != document.parent_id || fact.space_id != document.space_id
+}
+
+/// The ladder of a page that is merely absent: suspect first, removed when it has been absent for `suspect_age`.
+fn absent(document: &Known, suspect_age: TimeDelta, now: DateTime<Utc>) -> Option<Change> {
+    let evidence = Evidence {
+        kind: EvidenceKind::Absent,
+        at: now,
+        call: "GET /pages/{id} answered 404 on a healthy connection".to_owned(),
+    };
+    match document.suspect_since {
+        None => Some(Change::Suspect { document: document.id, evidence }),
+        Some(since) if now - since >= suspect_age => Some(Change::Remove { document: document.id, evidence }),
+        Some(_) => None,
+    }
+}
+
+/// Whether a document still needs a look although it was not shown: it is in the store, or on its way there.
+#[must_use]
+pub fn needs_look(document: &Known) -> bool {
+    document.is_present() || document.work != Work::None
+}
+
+/// Ids are numbers that exceed 2^53 and are kept as text: shorter ones come first.
+fn page_order(one: &str, other: &str) -> std::cmp::Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+}

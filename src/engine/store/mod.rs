@@ -1,0 +1,21 @@
+//! What the engine reads and writes, in groups that belong together. Every write of a run is made under its lease.
+
+pub mod documents;
+pub mod files;
+pub mod holds;
+pub mod lease;
+pub mod observed;
+pub mod syncs;
+
+use sea_orm::DbErr;
+
+/// A statement of the engine could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process holds the source's lease now, or the source is being deleted: this run may do nothing more.
+    #[error("the lease of the source is lost")]
+    LeaseLost,
+    /// The database failed.
+    #[error("the database failed")]
+    Db(#[from] DbErr),
+}

@@ -1,0 +1,280 @@
+//! Syncs and runs: what is due, claiming it, its progress and its end.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, OnConflict, Query},
+};
+
+use super::lease::Lease;
+use crate::{
+    app::Db,
+    entity::{
+        Counts, Problem, run,
+        source::{self, SourceStatus},
+        sync::{self, SyncMode, SyncStatus, SyncStep, SyncTrigger},
+    },
+    ids::{ReplicaId, RunId, SourceId, SyncId},
+};
+
+/// A sync that this process may work on now.
+#[derive(Debug)]
+pub struct Claim {
+    /// Proof of it.
+    pub lease: Lease,
+    /// The source as it was when the lease was taken.
+    pub source: source::Model,
+    /// The sync, now running.
+    pub sync: sync::Model,
+    /// This time on it.
+    pub run: RunId,
+}
+
+/// Queues an interval sync for every active source whose time has come and that has none under way; answers how many.
+pub async fn queue_due(db: &Db, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let under_way = Query::select()
+        .column(sync::Column::SourceId)
+        .from(sync::Entity)
+        .and_where(sync::Column::Status.is_in([SyncStatus::Queued, SyncStatus::Running]))
+        .take();
+    let due = source::Entity::find()
+        .filter(source::Column::Status.eq(SourceStatus::Active))
+        .filter(source::Column::NextSyncAt.lte(now))
+        .filter(source::Column::Id.not_in_subquery(under_way))
+        .order_by_asc(source::Column::NextSyncAt)
+        .limit(500)
+        .all(db.read())
+        .await?;
+    let rows = due.iter().map(|source| queued(source, SyncTrigger::Interval, SyncMode::Delta, now));
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let insert = sync::Entity::insert_many(rows).on_conflict(OnConflict::new().do_nothing().to_owned());
+    insert.exec_without_returning(db.write()).await
+}
+
+/// A new sync of a source, waiting for its first run.
+#[must_use]
+pub fn queued(
+    source: &source::Model,
+    trigger: SyncTrigger,
+    mode: SyncMode,
+    now: DateTime<Utc>,
+) -> sync::ActiveModel {
+    sync::ActiveModel {
+        id: Set(SyncId::new()),
+        workspace_id: Set(source.workspace_id),
+        source_id: Set(source.id),
+        trigger: Set(trigger),
+        mode: Set(mode),
+        status: Set(SyncStatus::Queued),
+        step: Set(SyncStep::Queued),
+        done: Set(0),
+        total: Set(None),
+        counts: Set(Counts::default()),
+        problem: Set(None),
+        cancel_requested: Set(false),
+        not_before: Set(None),
+        observed_at: Set(None),
+        created_at: Set(now),
+        started_at: Set(None),
+        finished_at: Set(None),
+    }
+}
+
+/// Takes one sync that is due and whose source nobody works on: a running one before a queued one.
+pub async fn claim(
+    db: &Db,
+    holder: ReplicaId,
+    length: Duration,
+    skip: &[SourceId],
+    now: DateTime<Utc>,
+) -> Result<Option<Claim>, DbErr> {
+    let tx = db.begin().await?;
+    let candidates = Condition::all()
+        .add(source::Column::Status.eq(SourceStatus::Active))
+        .add(source::Column::Id.is_not_in(skip.iter().copied()))
+        .add(source::Column::Id.in_subquery(due(now)));
+    let Some((lease, source)) = Lease::take(&tx, candidates, holder, length, now).await? else {
+        return Ok(None);
+    };
+    let open = sync::Entity::find()
+        .filter(sync::Column::SourceId.eq(source.id))
+        .filter(sync::Column::Status.is_in([SyncStatus::Running, SyncStatus::Queued]))
+        .order_by_asc(sync::Column::Id)
+        .all(&tx)
+        .await?;
+    let running = open.iter().position(|sync| sync.status == SyncStatus::Running);
+    let Some(mut sync) = open.into_iter().nth(running.unwrap_or(0)) else { return Ok(None) };
+    sync.status = SyncStatus::Running;
+    sync.started_at = sync.started_at.or(Some(now));
+    sync::Entity::update_many()
+        .col_expr(sync::Column::Status, Expr::value(sync.status))
+        .col_expr(sync::Column::StartedAt, Expr::value(sync.started_at))
+        .filter(sync::Column::Id.eq(sync.id))
+        .exec(&tx)
+        .await?;
+    let run = RunId::new();
+    run::Entity::insert(run::ActiveModel {
+        id: Set(run),
+        sync_id: Set(sync.id),
+        replica_id: Set(holder),
+        fence: Set(lease.fence),
+        outcome: Set(None),
+        report: Set(None),
+        started_at: Set(now),
+        ended_at: Set(None),
+    })
+    .exec_without_returning(&tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Some(Claim { lease, source, sync, run }))
+}
+
+/// Sources with a sync that may go on now. While one is running but has to wait, a queued one waits with it.
+fn due(now: DateTime<Utc>) -> sea_orm::sea_query::SelectStatement {
+    let may_go =
+        Condition::any().add(sync::Column::NotBefore.is_null()).add(sync::Column::NotBefore.lte(now));
+    let waiting = Query::select()
+        .column(sync::Column::SourceId)
+        .from(sync::Entity)
+        .and_where(sync::Column::Status.eq(SyncStatus::Running))
+        .and_where(sync::Column::NotBefore.gt(now))
+        .take();
+    Query::select()
+        .column(sync::Column::SourceId)
+        .from(sync::Entity)
+        .and_where(sync::Column::Status.is_in([SyncStatus::Queued, SyncStatus::Running]))
+        .cond_where(may_go)
+        .and_where(sync::Column::SourceId.not_in_subquery(waiting))
+        .take()
+}
+
+/// How far a sync has come: what its row shows while it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What it is at.
+    pub step: SyncStep,
+    /// Changes carried out.
+    pub done: i64,
+    /// Changes known to be wanted.
+    pub total: Option<i64>,
+    /// What came of them.
+    pub counts: Counts,
+}
+
+/// Writes how far a sync has come, with the rest of a group of results.
+pub async fn record_progress(
+    db: &impl ConnectionTrait,
+    sync: SyncId,
+    progress: Progress,
+) -> Result<(), DbErr> {
+    sync::Entity::update_many()
+        .col_expr(sync::Column::Step, Expr::value(progress.step))
+        .col_expr(sync::Column::Done, Expr::value(progress.done))
+        .col_expr(sync::Column::Total, Expr::value(progress.total))
+        .col_expr(sync::Column::Counts, Expr::value(serde_json::json!(progress.counts)))
+        .filter(sync::Column::Id.eq(sync))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// Notes that everything there was to see has been seen and persisted.
+pub async fn mark_observed(db: &impl ConnectionTrait, sync: SyncId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    sync::Entity::update_many()
+        .col_expr(sync::Column::ObservedAt, Expr::value(now))
+        .filter(sync::Column::Id.eq(sync))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// Whether a person asked the sync to stop.
+pub async fn is_cancelled(db: &impl ConnectionTrait, sync: SyncId) -> Result<bool, DbErr> {
+    let row = sync::Entity::find_by_id(sync).one(db).await?;
+    Ok(row.is_none_or(|sync| sync.cancel_requested))
+}
+
+/// How a run leaves its sync.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The sync's status from now on; `Running` if a later run goes on.
+    pub status: SyncStatus,
+    /// When the next run may begin, if one goes on.
+    pub not_before: Option<DateTime<Utc>>,
+    /// What a person should know.
+    pub problem: Option<Problem>,
+    /// Whether the sync found nothing to do, so that it need not be kept.
+    pub forget: bool,
+}
+
+/// Ends a run: its sync rests, goes on later or is finished, and the lease is given back.
+pub async fn end(
+    db: &Db,
+    claim: &Claim,
+    end: &End,
+    progress: Progress,
+    now: DateTime<Utc>,
+) -> Result<(), super::Error> {
+    let tx = claim.lease.begin(db).await?;
+    let goes_on = end.status == SyncStatus::Running;
+    if end.forget {
+        sync::Entity::delete_by_id(claim.sync.id).exec(&tx).await?;
+    } else {
+        record_progress(&tx, claim.sync.id, progress).await?;
+        sync::Entity::update_many()
+            .col_expr(sync::Column::Status, Expr::value(end.status))
+            .col_expr(sync::Column::NotBefore, Expr::value(end.not_before))
+            .col_expr(
+                sync::Column::Problem,
+                Expr::value(end.problem.as_ref().map(|problem| serde_json::json!(problem))),
+            )
+            .col_expr(sync::Column::FinishedAt, Expr::value((!goes_on).then_some(now)))
+            .filter(sync::Column::Id.eq(claim.sync.id))
+            .exec(&tx)
+            .await?;
+        run::Entity::update_many()
+            .col_expr(run::Column::EndedAt, Expr::value(now))
+            .col_expr(run::Column::Report, Expr::value(Some(serde_json::json!(progress.counts))))
+            .col_expr(
+                run::Column::Outcome,
+                Expr::value(Some(if goes_on { "goes_on" } else { "finished" }.to_owned())),
+            )
+            .filter(run::Column::Id.eq(claim.run))
+            .exec(&tx)
+            .await?;
+    }
+    let mut update = source::Entity::update_many()
+        .col_expr(source::Column::LeaseUntil, Expr::value(Option::<DateTime<Utc>>::None))
+        .col_expr(source::Column::LeaseHolder, Expr::value(Option::<ReplicaId>::None))
+        .col_expr(
+            source::Column::Problem,
+            Expr::value(end.problem.as_ref().map(|problem| serde_json::json!(problem))),
+        );
+    if !goes_on && !end.forget {
+        update = update.col_expr(source::Column::LastSyncId, Expr::value(Some(claim.sync.id)));
+    }
+    update.filter(source::Column::Id.eq(claim.source.id)).exec(&tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Notes that the source was checked now, and when it is due again.
+pub async fn checked(
+    db: &impl ConnectionTrait,
+    source: &source::Model,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let next = now + TimeDelta::seconds(source.interval_seconds.into());
+    source::Entity::update_many()
+        .col_expr(source::Column::LastCheckedAt, Expr::value(now))
+        .col_expr(source::Column::NextSyncAt, Expr::value(next))
+        .filter(source::Column::Id.eq(source.id))
+        .exec(db)
+        .await?;
+    Ok(())
+}
