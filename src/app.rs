@@ -1,11 +1,11 @@
-//! What every part of the service shares: the database, the clock, and (in [`App`]) the settings and secrets.
+//! What every part of the service shares: settings, database, clock, secrets and the way out.
 
 use std::{
     fs::File,
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -13,10 +13,112 @@ use std::{
 use chrono::{DateTime, SubsecRound, Utc};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ActiveValue::Set,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sea_query::OnConflict,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
+
+use secrecy::ExposeSecret;
+use tokio::sync::Notify;
+
+use crate::{
+    config::Settings,
+    entity::{installation, replica},
+    ids::{InstallationId, ReplicaId},
+    seal::{SealError, Sealer},
+};
+
+/// Everything the parts of the service share. Clones are cheap and are the same thing.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The settings, read once.
+    pub settings: Arc<Settings>,
+    /// The database.
+    pub db: Db,
+    /// The one clock.
+    pub clock: Clock,
+    /// Seals what is secret at rest.
+    pub sealer: Arc<Sealer>,
+    /// The one HTTP client for calls to others. It follows no redirects.
+    pub http: reqwest::Client,
+    /// This installation: every file it uploads carries the id.
+    pub installation: InstallationId,
+    /// This process.
+    pub replica: ReplicaId,
+    /// Makes the worker tick at once.
+    pub wake: Arc<Notify>,
+    /// Set when the process is to stop: a run then ends at its next safe point.
+    pub stopping: Arc<AtomicBool>,
+}
+
+/// The application could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The encryption keys cannot be used.
+    #[error("the encryption keys cannot be used")]
+    Seal(#[from] SealError),
+    /// The HTTP client could not be built.
+    #[error("the HTTP client cannot be built")]
+    Http(#[from] reqwest::Error),
+    /// The database could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database could not be prepared.
+    #[error("the database cannot be prepared")]
+    Db(#[from] DbErr),
+}
+
+impl App {
+    /// Opens and migrates the database and registers this process.
+    pub async fn open(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        let sealer = Sealer::new(&settings.encryption_keys)?;
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(settings.timing.connect_timeout)
+            .build()?;
+        let db = Db::open(settings.database_url.expose_secret()).await?;
+        db.migrate().await?;
+        let installation = installation(&db, clock.now()).await?;
+        let replica = register(&db, clock.now()).await?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            db,
+            clock,
+            sealer: Arc::new(sealer),
+            http,
+            installation,
+            replica,
+            wake: Arc::new(Notify::new()),
+            stopping: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    /// Whether the process is to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// The installation's id, made at the first start.
+async fn installation(db: &Db, now: DateTime<Utc>) -> Result<InstallationId, DbErr> {
+    let row =
+        installation::ActiveModel { singleton: Set(1), id: Set(InstallationId::new()), created_at: Set(now) };
+    let keep = OnConflict::column(installation::Column::Singleton).do_nothing().to_owned();
+    installation::Entity::insert(row).on_conflict(keep).exec_without_returning(db.write()).await?;
+    let row = installation::Entity::find().one(db.write()).await?;
+    row.map(|row| row.id).ok_or_else(|| DbErr::RecordNotFound("installation".to_owned()))
+}
+
+async fn register(db: &Db, now: DateTime<Utc>) -> Result<ReplicaId, DbErr> {
+    let id = ReplicaId::new();
+    let row = replica::ActiveModel { id: Set(id), started_at: Set(now), last_tick_at: Set(None) };
+    replica::Entity::insert(row).exec_without_returning(db.write()).await?;
+    Ok(id)
+}
 
 /// The database could not be opened.
 #[derive(Debug, thiserror::Error)]

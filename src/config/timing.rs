@@ -29,17 +29,19 @@ pub struct Timing {
     pub poll_pause_most: Duration,
     /// How long a file may be indexed before it is given up.
     pub indexing_deadline: Duration,
-    /// How often a short failure is tried again within a run.
-    pub retries: u32,
-    /// The first pause before such a retry; it doubles.
-    pub retry_pause: Duration,
-    /// The longest `Retry-After` that is waited for within a run.
-    pub retry_after_most: Duration,
+    /// How long an upload whose answer was lost may still turn up.
+    pub lost_upload_deadline: Duration,
+    /// The most deletions at OpenAI in a second, per process; 0: no limit.
+    pub deletes_per_second: u32,
+    /// How long a vendor's call is repeated within a run before the failure counts.
+    pub retry_budget: Duration,
+    /// The first pause before such a repeat; it doubles.
+    pub retry_base: Duration,
     /// How long a connection to a vendor may take to open.
     pub connect_timeout: Duration,
     /// How long a call to a vendor may take.
     pub request_timeout: Duration,
-    /// How long an upload may take.
+    /// How long an upload may take: less than a lease still lasts after a heartbeat was due.
     pub upload_timeout: Duration,
     /// How long a stopping process waits for requests and runs that have begun.
     pub shutdown_timeout: Duration,
@@ -60,14 +62,28 @@ impl Default for Timing {
             confirm_wait: seconds(10),
             poll_pause: Duration::from_millis(250),
             poll_pause_most: seconds(2),
-            indexing_deadline: seconds(60 * 60),
-            retries: 3,
-            retry_pause: Duration::from_millis(250),
-            retry_after_most: seconds(5),
+            indexing_deadline: seconds(10 * 60),
+            lost_upload_deadline: seconds(15 * 60),
+            deletes_per_second: 5,
+            retry_budget: seconds(6),
+            retry_base: Duration::from_millis(300),
             connect_timeout: seconds(5),
             request_timeout: seconds(30),
-            upload_timeout: seconds(45),
+            upload_timeout: seconds(30),
             shutdown_timeout: seconds(25),
+        }
+    }
+}
+
+impl Timing {
+    /// What the vendor clients need of it.
+    #[must_use]
+    pub fn clients(&self) -> crate::vendor::Timing {
+        crate::vendor::Timing {
+            request_timeout: self.request_timeout,
+            upload_timeout: self.upload_timeout,
+            retry_budget: self.retry_budget,
+            retry_base: self.retry_base,
         }
     }
 }
