@@ -1,0 +1,43 @@
+//! Documents: one page of a source each, and what became of it.
+
+pub mod store;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::entity::document::DocumentState;
+
+/// How many documents are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StateCounts {
+    /// Wanted, not in the store yet.
+    pub pending: u64,
+    /// Uploaded; OpenAI is indexing them.
+    pub indexing: u64,
+    /// In the store.
+    pub live: u64,
+    /// In the store, but Confluence no longer shows them.
+    pub suspect: u64,
+    /// Not uploaded, each for a reason.
+    pub skipped: u64,
+    /// Not (or not newly) in the store; they are tried again.
+    pub failed: u64,
+    /// Taken out of the store, and still listed.
+    pub removed: u64,
+}
+
+impl StateCounts {
+    /// Counts `count` more documents in `state`.
+    pub fn add(&mut self, state: DocumentState, count: i64) {
+        let field = match state {
+            DocumentState::Pending => &mut self.pending,
+            DocumentState::Indexing => &mut self.indexing,
+            DocumentState::Live => &mut self.live,
+            DocumentState::Suspect => &mut self.suspect,
+            DocumentState::Skipped => &mut self.skipped,
+            DocumentState::Failed => &mut self.failed,
+            DocumentState::Removed => &mut self.removed,
+        };
+        *field += count.unsigned_abs();
+    }
+}

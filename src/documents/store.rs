@@ -1,0 +1,173 @@
+//! The statements about documents that clients read and retry.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, RelationDef,
+    sea_query::{Expr, ExprTrait, Func, IntoCondition, LikeExpr},
+};
+
+use crate::{
+    app::Db,
+    entity::{
+        document::{ActiveModel, Column, DocumentState, Entity, Model, Work},
+        file::{self, FileRole},
+        file_text, source, source_space,
+    },
+    ids::{DocumentId, FileId, SourceId, WorkspaceId},
+};
+
+/// A document as it is listed: only what an answer shows.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Listed {
+    pub id: DocumentId,
+    pub external_id: String,
+    pub title: String,
+    pub url: String,
+    pub space_id: String,
+    pub parent_id: Option<String>,
+    pub state: DocumentState,
+    pub reason: Option<String>,
+    pub message: Option<String>,
+    pub wanted_version: i64,
+    pub live_version: Option<i64>,
+    pub openai_file_id: Option<String>,
+    pub edited_at: DateTime<Utc>,
+    pub detected_at: DateTime<Utc>,
+    pub searchable_at: Option<DateTime<Utc>>,
+    pub suspect_since: Option<DateTime<Utc>>,
+    pub retry_at: Option<DateTime<Utc>>,
+    pub removed_at: Option<DateTime<Utc>>,
+}
+
+/// Which documents of a source to list.
+#[derive(Debug, Default)]
+pub struct Filter<'a> {
+    pub state: Option<DocumentState>,
+    /// A part of the title, in any case of letters.
+    pub title: Option<&'a str>,
+}
+
+fn live_file() -> RelationDef {
+    let join: RelationDef =
+        file::Entity::belongs_to(Entity).from(file::Column::DocumentId).to(Column::Id).into();
+    join.rev()
+        .on_condition(|file, _| Expr::col((file, file::Column::Role)).eq(FileRole::Live).into_condition())
+}
+
+/// The documents of a source, oldest first.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    source_id: SourceId,
+    filter: &Filter<'_>,
+    after: Option<DocumentId>,
+    limit: u64,
+) -> Result<Vec<Listed>, DbErr> {
+    let title = filter.title.map(|part| {
+        let pattern = format!("%{}%", escaped(&part.to_lowercase()));
+        Expr::expr(Func::lower(Expr::col((Entity, Column::Title)))).like(LikeExpr::new(pattern).escape('\\'))
+    });
+    let filter = Condition::all()
+        .add(Column::SourceId.eq(source_id))
+        .add_option(filter.state.map(|state| Column::State.eq(state)))
+        .add_option(title)
+        .add_option(after.map(|after| Column::Id.gt(after)));
+    Entity::find()
+        .select_only()
+        .columns([
+            Column::Id,
+            Column::ExternalId,
+            Column::Title,
+            Column::Url,
+            Column::SpaceId,
+            Column::ParentId,
+            Column::State,
+            Column::Reason,
+            Column::Message,
+            Column::WantedVersion,
+            Column::LiveVersion,
+            Column::EditedAt,
+            Column::DetectedAt,
+            Column::SearchableAt,
+            Column::SuspectSince,
+            Column::RetryAt,
+            Column::RemovedAt,
+        ])
+        .column(file::Column::OpenaiFileId)
+        .join(JoinType::LeftJoin, live_file())
+        .filter(filter)
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .into_model()
+        .all(db)
+        .await
+}
+
+fn escaped(part: &str) -> String {
+    part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// One document of a workspace.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    id: DocumentId,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await
+}
+
+/// The live file of a document.
+pub async fn live_file_of(db: &impl ConnectionTrait, id: DocumentId) -> Result<Option<file::Model>, DbErr> {
+    let live = file::Column::DocumentId.eq(id).and(file::Column::Role.eq(FileRole::Live));
+    file::Entity::find().filter(live).one(db).await
+}
+
+/// The packed text of a file.
+pub async fn text_of(db: &impl ConnectionTrait, id: FileId) -> Result<Option<Vec<u8>>, DbErr> {
+    Ok(file_text::Entity::find_by_id(id).one(db).await?.map(|row| row.text))
+}
+
+/// The key of a space that a source watches.
+pub async fn space_key(
+    db: &impl ConnectionTrait,
+    source_id: SourceId,
+    space_id: &str,
+) -> Result<Option<String>, DbErr> {
+    let space = source_space::Entity::find_by_id((source_id, space_id.to_owned())).one(db).await?;
+    Ok(space.map(|space| space.key))
+}
+
+/// Forgets why a document failed or was refused, so that the next run renders it anew. False if it has changed
+/// meanwhile.
+pub async fn retry(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<bool, DbErr> {
+    let transaction = db.begin().await?;
+    let has_text = seen.live_version.is_some();
+    // The source's row first: a run that is at work on the document finishes before us or sees what we did.
+    source::Entity::update_many()
+        .set(source::ActiveModel { updated_at: Set(now), ..Default::default() })
+        .filter(source::Column::Id.eq(seen.source_id))
+        .exec(&transaction)
+        .await?;
+    let fresh = ActiveModel {
+        state: Set(if has_text { DocumentState::Live } else { DocumentState::Pending }),
+        work: Set(if has_text { Work::Revise } else { Work::Create }),
+        reason: Set(None),
+        message: Set(None),
+        rendered_version: Set(None),
+        failures: Set(0),
+        retry_at: Set(None),
+        refused_sha256: Set(None),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    let done = Entity::update_many()
+        .set(fresh)
+        .filter(Column::Id.eq(seen.id))
+        .filter(Column::State.eq(seen.state))
+        .filter(Column::UpdatedAt.eq(seen.updated_at))
+        .exec(&transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(done.rows_affected == 1)
+}
