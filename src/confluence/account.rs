@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Client, Error, REQUEST_ID_HEADERS, bearer, parse};
+use super::{Client, Error, REQUEST_ID_HEADERS, bearer, parse, succeeded};
 use crate::vendor::{ANSWER_CAP, Idempotent, Timing, receive, repeat};
 
 /// One entry of a grant: a site, for one product.
@@ -76,11 +76,21 @@ pub async fn cloud_id(http: &reqwest::Client, site_url: &Url, timing: &Timing) -
 }
 
 impl Client {
-    /// The account whose credentials these are. `Forbidden` if it may not use Confluence.
+    /// The account whose credentials these are. `Forbidden` if it may not use Confluence; `Unauthorized` if the site
+    /// takes the caller for nobody in particular, which a site with public pages does with a wrong or expired token.
+    /// So this is the proof that an API token is alive.
     pub async fn current_user(&self) -> Result<CurrentUser, Error> {
+        #[derive(Deserialize)]
+        struct Known {
+            #[serde(rename = "type")]
+            kind: Option<String>,
+        }
         let answer = self.get(&["rest", "api", "user", "current"], &[]).await?;
         // Users cost two points each.
         self.meter.spend(2);
+        if parse::<Known>(&answer)?.kind.as_deref() == Some("anonymous") {
+            return Err(Error::Unauthorized { request_id: answer.request_id });
+        }
         parse(&answer)
     }
 }
@@ -101,7 +111,7 @@ async fn get<T: DeserializeOwned>(
             request = bearer(request, token)?;
         }
         let answer = receive(request, &REQUEST_ID_HEADERS, ANSWER_CAP).await?;
-        if answer.status.is_success() { parse(&answer) } else { Err(Error::from_answer(&answer)) }
+        parse(&succeeded(answer)?)
     })
     .await
 }

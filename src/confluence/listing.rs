@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::wire::{Links, or_default};
-use super::{Client, Error, parse};
+use super::{Client, Error, RequestId, parse};
 use crate::vendor::Answer;
 
 /// More requests than any listing of ours needs: 250 a request, 2.5 million items.
@@ -92,7 +92,7 @@ impl Client {
     }
 }
 
-/// Follows a listing to its end, one request a step. After an error it is over: what it gave is not the whole.
+/// Follows a listing to its end, one request a step. After an error it stays failed: what it gave is not the whole.
 #[derive(Debug)]
 pub struct Walk<T> {
     client: Client,
@@ -107,26 +107,28 @@ enum State {
     Begin,
     At(Cursor),
     End,
+    Failed,
 }
 
 impl<T: DeserializeOwned> Walk<T> {
     /// The next part of the listing; `None` once it was complete.
     pub async fn next(&mut self) -> Result<Option<Listing<T>>, Error> {
-        let cursor = match std::mem::replace(&mut self.state, State::End) {
+        let cursor = match std::mem::replace(&mut self.state, State::Failed) {
             State::Begin => None,
             State::At(cursor) => Some(cursor),
-            State::End => return Ok(None),
+            State::End => {
+                self.state = State::End;
+                return Ok(None);
+            }
+            State::Failed => return Err(malformed("the listing has failed before")),
         };
         let listing: Listing<T> = self.client.list(&self.request, cursor.as_ref()).await?;
-        if let Some(next) = &listing.next {
-            if !self.used.insert(next.clone()) {
-                return Err(Error::malformed("a cursor repeats", &super::RequestId::default()));
-            }
-            if self.used.len() >= MOST_REQUESTS {
-                return Err(Error::malformed("the listing does not end", &super::RequestId::default()));
-            }
-            self.state = State::At(next.clone());
-        }
+        self.state = match &listing.next {
+            None => State::End,
+            Some(next) if !self.used.insert(next.clone()) => return Err(malformed("a cursor repeats")),
+            Some(_) if self.used.len() >= MOST_REQUESTS => return Err(malformed("the listing does not end")),
+            Some(next) => State::At(next.clone()),
+        };
         Ok(Some(listing))
     }
 
@@ -138,6 +140,10 @@ impl<T: DeserializeOwned> Walk<T> {
         }
         Ok(items)
     }
+}
+
+fn malformed(what: &str) -> Error {
+    Error::malformed(what, &RequestId::default())
 }
 
 /// The cursor in a link, percent-decoded once, or what is wrong with the link.

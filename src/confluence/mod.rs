@@ -113,7 +113,7 @@ impl Client {
         self.meter.spend(1);
         let answer = receive(request, &REQUEST_ID_HEADERS, self.answer_cap).await?;
         self.meter.note(&answer);
-        if answer.status.is_success() { Ok(answer) } else { Err(Error::from_answer(&answer)) }
+        succeeded(answer)
     }
 
     /// `path` below the base; each element is one segment.
@@ -141,6 +141,16 @@ impl fmt::Debug for Client {
 
 fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
     answer.json().map_err(|what| Error::malformed(what, &answer.request_id))
+}
+
+/// A site that lets anybody read answers wrong credentials as it answers nobody: with success and with what is public.
+/// Only this header tells, and taking such an answer for the account's view would make every other page seem gone.
+fn succeeded(answer: Answer) -> Result<Answer, Error> {
+    let login = answer.header("x-seraph-loginreason").unwrap_or_default();
+    if login.contains("AUTHENTICATED_FAILED") || login.contains("AUTHENTICATION_DENIED") {
+        return Err(Error::Unauthorized { request_id: answer.request_id });
+    }
+    if answer.status.is_success() { Ok(answer) } else { Err(Error::from_answer(&answer)) }
 }
 
 fn authorize(request: reqwest::RequestBuilder, auth: &Auth) -> Result<reqwest::RequestBuilder, Error> {

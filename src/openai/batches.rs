@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::attributes::Attributes;
-use super::store_files::entries;
-use super::{Client, Error, FileCounts, IndexStatus, StoreFile, Walk, parse, poll_after};
+use super::{Client, Error, FileCounts, IndexStatus, StoreFile, StoreFileQuery, Walk, parse, poll_after};
 use crate::vendor::{Answer, Idempotent};
 
 /// One file of a batch that is to be made.
@@ -53,10 +52,10 @@ impl Client {
         Ok(batch)
     }
 
-    /// The entries of a batch's files; of one status, or of all.
+    /// The entries of a batch's files.
     #[must_use]
-    pub fn walk_batch_files(&self, store: &str, id: &str, filter: Option<&IndexStatus>) -> Walk<StoreFile> {
-        self.walk(entries(&["vector_stores", store, "file_batches", id, "files"], filter))
+    pub fn walk_batch_files(&self, store: &str, id: &str, query: &StoreFileQuery) -> Walk<StoreFile> {
+        self.walk(query.request(&["vector_stores", store, "file_batches", id, "files"]))
     }
 }
 

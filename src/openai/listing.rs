@@ -71,7 +71,7 @@ impl Client {
     }
 }
 
-/// Follows a listing to its end, one request a step. After an error it is over: what it gave is not the whole.
+/// Follows a listing to its end, one request a step. After an error it stays failed: what it gave is not the whole.
 #[derive(Debug)]
 pub struct Walk<T> {
     client: Client,
@@ -87,30 +87,34 @@ enum State {
     Begin,
     After(String),
     End,
+    Failed,
 }
 
 impl<T: DeserializeOwned + Listed> Walk<T> {
     /// The next part of the listing; `None` once it was complete.
     pub async fn next(&mut self) -> Result<Option<Listing<T>>, Error> {
-        let after = match std::mem::replace(&mut self.state, State::End) {
+        let after = match std::mem::replace(&mut self.state, State::Failed) {
             State::Begin => None,
             State::After(id) => Some(id),
-            State::End => return Ok(None),
+            State::End => {
+                self.state = State::End;
+                return Ok(None);
+            }
+            State::Failed => return Err(malformed("the listing has failed before")),
         };
         let listing: Listing<T> = self.client.list(&self.request, after.as_deref()).await?;
         if listing.items.iter().any(|item| self.used.contains(item.id())) {
-            return Err(Error::malformed("a listing repeats itself", &RequestId::default()));
+            return Err(malformed("a listing repeats itself"));
         }
         if after.is_none() {
             self.used.extend(listing.items.first().map(|item| item.id().to_owned()));
         }
-        if let Some(id) = &listing.after {
-            self.used.insert(id.clone());
-            if self.used.len() > MOST_REQUESTS {
-                return Err(Error::malformed("the listing does not end", &RequestId::default()));
-            }
-            self.state = State::After(id.clone());
-        }
+        self.used.extend(listing.after.clone());
+        self.state = match &listing.after {
+            None => State::End,
+            Some(_) if self.used.len() > MOST_REQUESTS => return Err(malformed("the listing does not end")),
+            Some(id) => State::After(id.clone()),
+        };
         Ok(Some(listing))
     }
 
@@ -122,4 +126,8 @@ impl<T: DeserializeOwned + Listed> Walk<T> {
         }
         Ok(items)
     }
+}
+
+fn malformed(what: &str) -> Error {
+    Error::malformed(what, &RequestId::default())
 }

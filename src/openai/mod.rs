@@ -29,7 +29,7 @@ pub use error::Error;
 pub use files::{File, FileQuery, Order};
 pub use listing::{Listing, Walk};
 pub use search::{Hit, SearchRequest};
-pub use store_files::{FileError, StoreFile};
+pub use store_files::{FileError, StoreFile, StoreFileQuery};
 pub use stores::{FileCounts, Store, StoreStatus};
 
 /// Where indexing a file or a batch has got to.

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use super::attributes::{Attributes, tolerant};
 use super::listing::{Listed, Request};
-use super::stores::LIMIT;
-use super::{Client, Deleted, Error, IndexStatus, Listing, Walk, parse, poll_after};
+use super::{Client, Deleted, Error, IndexStatus, Listing, Order, Walk, parse, poll_after};
 use crate::vendor::{Answer, Idempotent};
 
 /// A file's entry in a store.
@@ -45,6 +44,30 @@ pub struct FileError {
     pub message: Option<String>,
 }
 
+/// Which entries to list.
+#[derive(Clone, Debug)]
+pub struct StoreFileQuery {
+    pub order: Order,
+    /// Of one status, or of all.
+    pub status: Option<IndexStatus>,
+    /// 1 to 100.
+    pub limit: usize,
+}
+
+impl Default for StoreFileQuery {
+    fn default() -> Self {
+        Self { order: Order::NewestFirst, status: None, limit: 100 }
+    }
+}
+
+impl StoreFileQuery {
+    pub(super) fn request(&self, path: &[&str]) -> Request {
+        let mut query = vec![("order", self.order.as_str().to_owned())];
+        query.extend(self.status.iter().map(|status| ("filter", status.as_str().to_owned())));
+        Request { path: path.iter().map(|&segment| segment.to_owned()).collect(), query, limit: self.limit }
+    }
+}
+
 impl Client {
     /// Attaches one file. Not repeated once it may have been received: look into the store first.
     pub async fn attach(
@@ -63,19 +86,19 @@ impl Client {
         entry(&answer, file_id)
     }
 
-    /// One request of a store's entries, with their attributes; of one status, or of all.
+    /// One request of a store's entries, with their attributes.
     pub async fn store_files(
         &self,
         store: &str,
-        filter: Option<&IndexStatus>,
+        query: &StoreFileQuery,
         after: Option<&str>,
     ) -> Result<Listing<StoreFile>, Error> {
-        self.list(&entries(&["vector_stores", store, "files"], filter), after).await
+        self.list(&query.request(&["vector_stores", store, "files"]), after).await
     }
 
     #[must_use]
-    pub fn walk_store_files(&self, store: &str, filter: Option<&IndexStatus>) -> Walk<StoreFile> {
-        self.walk(entries(&["vector_stores", store, "files"], filter))
+    pub fn walk_store_files(&self, store: &str, query: &StoreFileQuery) -> Walk<StoreFile> {
+        self.walk(query.request(&["vector_stores", store, "files"]))
     }
 
     /// Replaces all attributes; nothing is indexed anew.
@@ -102,10 +125,4 @@ fn entry(answer: &Answer, file_id: &str) -> Result<StoreFile, Error> {
         return Err(Error::malformed("another file was answered", &answer.request_id));
     }
     Ok(StoreFile { poll_after: poll_after(answer), ..file })
-}
-
-pub(super) fn entries(path: &[&str], filter: Option<&IndexStatus>) -> Request {
-    let mut query = vec![("order", "asc".to_owned())];
-    query.extend(filter.map(|status| ("filter", status.as_str().to_owned())));
-    Request { path: path.iter().map(|&segment| segment.to_owned()).collect(), query, limit: LIMIT }
 }

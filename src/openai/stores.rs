@@ -9,9 +9,6 @@ use super::listing::{Listed, Request};
 use super::{Client, Deleted, Error, Listing, Walk, parse};
 use crate::vendor::Idempotent;
 
-/// The most items that a listing about stores gives at once.
-pub(super) const LIMIT: usize = 100;
-
 #[derive(Clone, Debug, Deserialize)]
 pub struct Store {
     pub id: String,
@@ -101,11 +98,7 @@ impl Client {
 }
 
 fn all_stores() -> Request {
-    Request {
-        path: vec!["vector_stores".to_owned()],
-        query: vec![("order", "desc".to_owned())],
-        limit: LIMIT,
-    }
+    Request { path: vec!["vector_stores".to_owned()], query: vec![("order", "desc".to_owned())], limit: 100 }
 }
 
 /// Metadata is text; a server that keeps something else in it is not our business.

@@ -73,9 +73,10 @@ impl Answer {
         headers::date(&self.headers)
     }
 
-    /// How long the vendor asks to stay away, from whichever header says so.
+    /// How long the vendor asks to stay away. A rate limit may say so by its end alone.
     pub fn retry_after(&self) -> Option<Duration> {
-        headers::retry_after(&self.headers)
+        let limited = self.status == StatusCode::TOO_MANY_REQUESTS;
+        headers::retry_after(&self.headers).or_else(|| headers::limit_end(&self.headers).filter(|_| limited))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

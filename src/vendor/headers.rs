@@ -16,20 +16,19 @@ pub(super) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
-/// `retry-after-ms`, then `Retry-After` (seconds or a date), then the end of a limit that has nothing left.
+/// `retry-after-ms`, then `Retry-After` (seconds or a date).
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let milliseconds =
         || Duration::try_from_secs_f64(text(headers, "retry-after-ms")?.parse::<f64>().ok()? / 1000.0).ok();
-    let pause = milliseconds()
-        .or_else(|| seconds_or_date(headers))
-        .or_else(|| {
-            limits(headers)
-                .filter(|limit| limit.remaining == Some(0))
-                .filter_map(|limit| limit.resets_in)
-                .max()
-        })
-        .or_else(|| reset(headers));
-    pause.map(|pause| pause.min(LONGEST))
+    milliseconds().or_else(|| seconds_or_date(headers)).map(|pause| pause.min(LONGEST))
+}
+
+/// When a limit ends that has nothing left. A limit with something left is not what an answer complains about.
+pub(super) fn limit_end(headers: &HeaderMap) -> Option<Duration> {
+    let used_up =
+        limits(headers).filter(|limit| limit.remaining == Some(0)).filter_map(|limit| limit.resets_in).max();
+    let nothing_left = text(headers, "x-ratelimit-remaining").is_none_or(|left| left == "0");
+    used_up.or_else(|| reset(headers).filter(|_| nothing_left)).map(|pause| pause.min(LONGEST))
 }
 
 fn seconds_or_date(headers: &HeaderMap) -> Option<Duration> {
@@ -120,18 +119,29 @@ mod tests {
         assert_eq!(pause(&[("retry-after", "99999999")]), Some(86_400.0));
     }
 
+    fn end(pairs: &[(&'static str, &str)]) -> Option<f64> {
+        limit_end(&map(pairs)).map(|pause| pause.as_secs_f64())
+    }
+
     #[test]
     fn a_gateway_that_names_only_the_reset_is_understood() {
-        assert_eq!(pause(&[("date", NOON), ("x-ratelimit-reset", "2026-11-22T12:01Z")]), Some(60.0));
-        assert_eq!(pause(&[("date", NOON), ("x-ratelimit-reset", "2026-11-22T12:00:05.000Z")]), Some(5.0));
-        assert_eq!(pause(&[("date", NOON), ("x-ratelimit-reset", "1795348810")]), Some(10.0));
+        assert_eq!(end(&[("date", NOON), ("x-ratelimit-reset", "2026-11-22T12:01Z")]), Some(60.0));
+        assert_eq!(end(&[("date", NOON), ("x-ratelimit-reset", "2026-11-22T12:00:05.000Z")]), Some(5.0));
+        assert_eq!(end(&[("date", NOON), ("x-ratelimit-reset", "1795348810")]), Some(10.0));
+    }
+
+    #[test]
+    fn a_burst_does_not_wait_for_the_end_of_a_quota_that_has_points_left() {
+        let hour =
+            [("date", NOON), ("x-ratelimit-reset", "2026-11-22T13:00Z"), ("x-ratelimit-remaining", "900")];
+        assert_eq!(end(&hour), None);
     }
 
     #[test]
     fn an_exhausted_structured_limit_tells_when_it_ends() {
         let both = r#""global-app-quota";r=0;t=600, "tenant";r=12;t=5"#;
-        assert_eq!(pause(&[("ratelimit", both)]), Some(600.0));
-        assert_eq!(pause(&[("beta-ratelimit", both)]), None);
+        assert_eq!(end(&[("ratelimit", both)]), Some(600.0));
+        assert_eq!(end(&[("beta-ratelimit", both)]), None);
         let limits: Vec<_> = limits(&map(&[("ratelimit", both)])).collect();
         assert_eq!(limits[1], Limit { remaining: Some(12), resets_in: Some(Duration::from_secs(5)) });
     }

@@ -4,6 +4,7 @@
 //! * a broken connection is tried again at once, once: the server may have closed an idle one;
 //! * no repeat begins after the budget, and there are never more than four.
 
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -28,7 +29,7 @@ pub(crate) enum Repeat {
     After(Duration),
 }
 
-pub(crate) trait Failure {
+pub(crate) trait Failure: fmt::Display {
     /// What an idempotent call does about this failure.
     fn repeat(&self) -> Repeat;
     /// Set when no answer came.
@@ -54,6 +55,8 @@ where
         let harmless = idempotent == Idempotent::Yes || matches!(error.lost(), Some(Lost::NotSent(_)));
         let pause = if harmless { pause(timing, repeats, begun.elapsed(), error.repeat()) } else { None };
         let Some(pause) = pause else { return Err(error) };
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(reason = %error, pause_ms, "a call is repeated");
         tokio::time::sleep(pause).await;
         repeats += 1;
     }
@@ -78,6 +81,12 @@ mod tests {
     use super::*;
 
     struct Stub(Repeat);
+
+    impl fmt::Display for Stub {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("stub")
+        }
+    }
 
     impl Failure for Stub {
         fn repeat(&self) -> Repeat {
