@@ -7,6 +7,7 @@ pub mod engine;
 pub mod documents;
 pub mod entity;
 pub mod files;
+pub mod http;
 pub mod ids;
 pub mod knowledge_bases;
 pub mod openai;

@@ -126,7 +126,7 @@ pub enum LogFormat {
 
 impl Default for Settings {
     fn default() -> Self {
-        let five_minutes = Duration::from_secs(5 * 60);
+        let five_minutes = Duration::from_mins(5);
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: known_url("http://localhost:8080"),
@@ -137,7 +137,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             webhook_allowed_hosts: AllowedHosts::default(),
             sync_interval: five_minutes,
-            min_source_interval: Duration::from_secs(60),
+            min_source_interval: Duration::from_mins(1),
             return_urls: Vec::new(),
             cors_origins: Vec::new(),
             confluence_allowed_hosts: AllowedHosts::atlassian_cloud(),
@@ -310,7 +310,6 @@ pub struct InvalidSetting {
 pub struct InvalidSettings(pub Vec<InvalidSetting>);
 
 impl InvalidSettings {
-    #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
     fn dotenv(error: dotenvy::Error) -> Self {
         let message = match error {
             // The line itself may hold a secret.
