@@ -38,8 +38,12 @@ pub enum Kind {
     SourceExists,
     InUse,
     NotConfigured,
+    OpenaiNotConfigured,
+    OpenaiQuotaExhausted,
     NeedsReconnect,
     Blocked,
+    Paused,
+    Deleting,
     RemovalsNeedConfirmation,
     RequestInProgress,
     IdempotencyKeyReused,
@@ -48,6 +52,7 @@ pub enum Kind {
     UnsupportedMediaType,
     ValidationFailed,
     StoreNotAvailable,
+    OpenaiKeyRejected,
     TooManyRequests,
     Internal,
     VendorUnavailable,
@@ -80,10 +85,18 @@ impl Kind {
             Self::NotConfigured => {
                 (S::CONFLICT, "not_configured", "This installation is not set up for that")
             }
+            Self::OpenaiNotConfigured => {
+                (S::CONFLICT, "openai_not_configured", "There is no OpenAI key to use")
+            }
+            Self::OpenaiQuotaExhausted => {
+                (S::CONFLICT, "openai_quota_exhausted", "The OpenAI account is at its limit")
+            }
             Self::NeedsReconnect => {
                 (S::CONFLICT, "needs_reconnect", "The connection must be authorized again")
             }
             Self::Blocked => (S::CONFLICT, "blocked", "The resource is blocked by a problem"),
+            Self::Paused => (S::CONFLICT, "paused", "The source is paused"),
+            Self::Deleting => (S::CONFLICT, "deleting", "The resource is being deleted"),
             Self::RemovalsNeedConfirmation => {
                 (S::CONFLICT, "removals_need_confirmation", "Many documents would be removed")
             }
@@ -105,6 +118,9 @@ impl Kind {
             }
             Self::StoreNotAvailable => {
                 (S::UNPROCESSABLE_ENTITY, "store_not_available", "The vector store cannot be used")
+            }
+            Self::OpenaiKeyRejected => {
+                (S::UNPROCESSABLE_ENTITY, "openai_key_rejected", "OpenAI does not accept the key")
             }
             Self::TooManyRequests => (S::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),

@@ -1,3 +1,132 @@
 //! Knowledge bases: one OpenAI vector store each, with the credential that reaches it.
 
+mod create;
 pub mod store;
+
+use secrecy::{ExposeSecret, SecretString};
+
+pub use create::{New, create, settle_creating};
+
+use crate::{
+    app::App,
+    entity::{Problem, knowledge_base::Model},
+    http::problem::{FieldError, Kind, Problem as HttpProblem},
+    ids::{InstallationId, KnowledgeBaseId},
+    openai::{Client, Error},
+};
+
+/// What says in file names' stead whose a file or a store is: the attribute and metadata entry of this name.
+pub const OWNER: &str = "tidegate";
+
+/// The value of [`OWNER`] for all that one installation keeps for one knowledge base.
+#[must_use]
+pub fn owner_mark(installation: InstallationId, id: KnowledgeBaseId) -> String {
+    format!("{installation}:{id}")
+}
+
+/// The client that reaches a knowledge base's store: with the key of its own, or the server's. The problem, if there
+/// is none, blocks the knowledge base.
+pub fn client(app: &App, knowledge_base: &Model) -> Result<Client, Problem> {
+    let key = match &knowledge_base.credential {
+        Some(sealed) => app.sealer.open_text(&purpose(knowledge_base.id), sealed).map_err(|error| {
+            tracing::error!(knowledge_base.id = %knowledge_base.id, %error, "a stored key does not open");
+            Problem::new(
+                "openai_key_unreadable",
+                "The stored OpenAI key cannot be opened with the encryption keys that are set.",
+                "Give the knowledge base its key again: PATCH /v1/knowledge-bases/{id} with openai_api_key.",
+            )
+        })?,
+        None => app.settings.openai.api_key.clone().ok_or_else(|| {
+            Problem::new(
+                "openai_not_configured",
+                "The server has no OpenAI key any more, and the knowledge base has none of its own.",
+                "Set OPENAI_API_KEY, or PATCH /v1/knowledge-bases/{id} with openai_api_key.",
+            )
+        })?,
+    };
+    Ok(client_with(app, key))
+}
+
+/// A client of the configured OpenAI server with this key.
+#[must_use]
+pub fn client_with(app: &App, key: SecretString) -> Client {
+    let openai = &app.settings.openai;
+    Client::new(app.http.clone(), openai.base_url.clone(), key, app.settings.timing.clients())
+}
+
+/// The base URL that store ids belong to, as it is compared.
+fn base_url(app: &App) -> String {
+    app.settings.openai.base_url.as_str().trim_end_matches('/').to_owned()
+}
+
+fn purpose(id: KnowledgeBaseId) -> String {
+    format!("knowledge_bases.credential:{id}")
+}
+
+/// A key as it is stored: sealed for its knowledge base, with the last four characters for people.
+#[must_use]
+pub fn seal_key(app: &App, id: KnowledgeBaseId, key: &SecretString) -> (Vec<u8>, String) {
+    let last4 = key.expose_secret().chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
+    (app.sealer.seal_text(&purpose(id), key), last4)
+}
+
+/// What blocks a knowledge base after this failure of a call about its store; `None` if the failure blocks nothing.
+#[must_use]
+pub fn loss(error: &Error) -> Option<Problem> {
+    const NEW_KEY: &str = "Give it a key that works: PATCH /v1/knowledge-bases/{id} with openai_api_key, or replace the server's key.";
+    match error {
+        Error::Unauthorized { .. } => {
+            Some(Problem::new("openai_key_rejected", "OpenAI does not accept the key.", NEW_KEY))
+        }
+        Error::Forbidden { .. } => {
+            Some(Problem::new("openai_key_forbidden", "OpenAI does not let the key reach the vector store.", NEW_KEY))
+        }
+        Error::NotFound { .. } => Some(Problem::new(
+            "store_not_found",
+            "The vector store does not exist any more, or the key belongs to another project.",
+            "Give it a key of the store's project: PATCH /v1/knowledge-bases/{id}; or delete the knowledge base with ?forget=true.",
+        )),
+        Error::QuotaExhausted { .. }
+        | Error::RateLimited { .. }
+        | Error::Unavailable { .. }
+        | Error::BatchTooLong { .. }
+        | Error::Rejected { .. }
+        | Error::Malformed { .. }
+        | Error::Transport(_) => None,
+    }
+}
+
+/// The answer to a caller whose request OpenAI did not fulfil. `at` is the field that holds the key, if the caller
+/// sent it.
+fn refusal(error: Error, at: Option<&str>) -> HttpProblem {
+    let key_rejected = |detail: &'static str| {
+        let errors = at.map(|at| FieldError::at(at, "rejected", detail));
+        HttpProblem::new(Kind::OpenaiKeyRejected, detail).with_errors(errors.into_iter().collect())
+    };
+    let retry_after = error.retry_after();
+    match &error {
+        Error::Unauthorized { .. } => key_rejected("OpenAI does not accept the key."),
+        Error::Forbidden { .. } => key_rejected("OpenAI does not allow this to the key."),
+        Error::NotFound { .. } => store_not_available(),
+        Error::QuotaExhausted { .. } => HttpProblem::new(
+            Kind::OpenaiQuotaExhausted,
+            "The OpenAI account is out of credit or at a limit that it set itself. Waiting does not help.",
+        ),
+        Error::Rejected { message, .. } => {
+            HttpProblem::invalid("", "refused_by_openai", format!("OpenAI refuses this: {message}"))
+        }
+        Error::RateLimited { .. }
+        | Error::Unavailable { .. }
+        | Error::BatchTooLong { .. }
+        | Error::Malformed { .. }
+        | Error::Transport(_) => HttpProblem::vendor_unavailable("OpenAI", retry_after),
+    }
+    .because(error)
+}
+
+/// The one answer for a store that does not exist, is another project's, or is claimed: they are not to be told apart.
+fn store_not_available() -> HttpProblem {
+    const DETAIL: &str = "There is no vector store of this id that this knowledge base could use.";
+    HttpProblem::new(Kind::StoreNotAvailable, DETAIL)
+        .with_errors(vec![FieldError::at("/vector_store_id", "not_available", DETAIL)])
+}

@@ -269,7 +269,9 @@ async fn restand(
             None => None,
         };
         let standing = Standing::of(connection.as_ref(), knowledge_base.as_ref());
-        if standing.status == source.status && standing.problem == source.problem {
+        // What a run noted on a source that is active stays.
+        let same_problem = standing.problem == source.problem;
+        if standing.status == source.status && (same_problem || standing.status == SourceStatus::Active) {
             continue;
         }
         let mut changes = ActiveModel {
