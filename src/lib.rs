@@ -3,8 +3,8 @@
 pub mod app;
 pub mod config;
 pub mod confluence;
-pub mod engine;
 pub mod documents;
+pub mod engine;
 pub mod entity;
 pub mod files;
 pub mod http;

@@ -209,4 +209,16 @@ mod tests {
             r#"confluence::Client { base: "https://x.atlassian.net/wiki", .. }"#
         );
     }
+
+    #[test]
+    fn a_call_can_be_made_from_any_thread() {
+        fn movable<T: Send>(_: &T) {}
+        let client = client("https://x.atlassian.net/wiki");
+        movable(&client.pages_by_id(&[], &[], false));
+        movable(&client.ancestors(&Node::page("1")));
+        let mut walk = client.walk_pages(&PageQuery::default());
+        movable(&walk.next());
+        let mut walk = client.descendants(&Node::folder("1")).unwrap();
+        movable(&walk.next());
+    }
 }

@@ -299,3 +299,49 @@ where
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(json: &str) -> Page {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_page_is_read_whatever_else_is_said_about_it() {
+        let page = page(
+            r#"{"id": "98306", "status": "current", "title": "On call", "spaceId": "1", "parentId": null,
+                "parentType": null, "position": 3, "ownerId": null, "subtype": "live",
+                "version": {"number": 7, "createdAt": "2026-11-22T10:00:00.123Z", "ncsStepVersion": "x"},
+                "body": {"storage": {"representation": "storage", "value": "<p/>"}},
+                "_links": {"webui": "/spaces/E/pages/98306", "edituiv2": "/x"}}"#,
+        );
+        assert_eq!((page.parent_id.as_deref(), page.parent_type.as_ref()), (None, None));
+        assert_eq!((page.version.number, page.version.created_at.timestamp_millis()), (7, 1_795_341_600_123));
+        assert_eq!(
+            (page.storage(), page.webui(), page.base()),
+            (Some("<p/>"), Some("/spaces/E/pages/98306"), None)
+        );
+    }
+
+    #[test]
+    fn ids_may_be_numbers_words_may_be_new_and_null_is_nothing() {
+        let page = page(
+            r#"{"id": 98306, "status": "frozen", "title": null, "spaceId": 1, "parentId": 5, "parentType": "slide",
+                "version": {"number": 1, "createdAt": "2026-11-22T10:00:00Z"}, "body": null, "_links": null}"#,
+        );
+        assert_eq!(
+            (page.id.as_str(), page.space_id.as_deref(), page.parent_id.as_deref()),
+            ("98306", Some("1"), Some("5"))
+        );
+        assert_eq!(page.status, Status::Other("frozen".to_owned()));
+        assert_eq!(page.parent_type, Some(NodeKind::Other("slide".to_owned())));
+        assert_eq!((page.title.as_str(), page.storage()), ("", None));
+    }
+
+    #[test]
+    fn a_page_without_a_version_is_no_page() {
+        assert!(serde_json::from_str::<Page>(r#"{"id": "1", "status": "current", "title": "t"}"#).is_err());
+    }
+}

@@ -213,3 +213,26 @@ fn poll_after(answer: &Answer) -> Option<Duration> {
     let milliseconds: u64 = answer.header("openai-poll-after-ms")?.parse().ok()?;
     Some(Duration::from_millis(milliseconds.min(LONGEST_MS)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_can_be_made_from_any_thread() {
+        fn movable<T: Send>(_: &T) {}
+        let base = "https://api.openai.com/v1".parse().unwrap();
+        let client = Client::new(reqwest::Client::new(), base, "key".into(), Timing::default());
+        movable(&client.upload_file("a.md", bytes::Bytes::new()));
+        movable(&client.create_batch("vs_1", &[]));
+        movable(&client.walk_files(&FileQuery::default()).next());
+        assert_eq!(format!("{client:?}"), r#"openai::Client { base: "https://api.openai.com/v1", .. }"#);
+    }
+
+    #[test]
+    fn an_unknown_word_is_not_done() {
+        let status: IndexStatus = serde_json::from_str(r#""queued""#).unwrap();
+        assert!(!status.is_terminal());
+        assert_eq!(status.as_str(), "queued");
+    }
+}
