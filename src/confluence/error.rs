@@ -112,7 +112,7 @@ impl Error {
             429 => {
                 Self::RateLimited { retry_after: answer.retry_after(), quota: is_quota(answer), request_id }
             }
-            408 | 500..=599 => Self::Unavailable { status, retry_after: answer.retry_after(), request_id },
+            408 | 500.. => Self::Unavailable { status, retry_after: answer.retry_after(), request_id },
             400 if says("cursor") => Self::CursorExpired { request_id },
             _ => Self::Rejected { status, code, message, request_id },
         }

@@ -29,6 +29,10 @@ pub enum Error {
     /// be answered so, too.
     #[error("OpenAI does not know it ({request_id})")]
     NotFound { request_id: RequestId },
+    /// The server has no such call, batches for instance, or the base URL leads elsewhere. It says nothing about what
+    /// was asked for.
+    #[error("the server does not offer this call ({request_id})")]
+    Unsupported { request_id: RequestId },
     /// Too many calls: later. Nothing was done.
     #[error("OpenAI limits the rate of calls ({request_id})")]
     RateLimited { retry_after: Option<Duration>, request_id: RequestId },
@@ -115,11 +119,11 @@ impl Error {
         match status {
             401 => Self::Unauthorized { request_id },
             403 => Self::Forbidden { request_id },
+            405 | 501 => Self::Unsupported { request_id },
+            404 if says_no_such_call(&message) => Self::Unsupported { request_id },
             404 => Self::NotFound { request_id },
             429 => Self::RateLimited { retry_after: answer.retry_after(), request_id },
-            408 | 409 | 500..=599 => {
-                Self::Unavailable { status, retry_after: answer.retry_after(), request_id }
-            }
+            408 | 409 | 500.. => Self::Unavailable { status, retry_after: answer.retry_after(), request_id },
             400 if says_not_found(&message) => Self::NotFound { request_id },
             400 if let Some(max) = longest_array(&message) => Self::BatchTooLong { max, request_id },
             _ => Self::Rejected { status, code: code.or(kind), message, request_id },
@@ -150,6 +154,11 @@ impl Failure for Error {
 fn says_not_found(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("not found") || message.starts_with("no ") && message.contains(" found with id")
+}
+
+/// "Invalid URL (POST /v1/…)" at OpenAI, the bare words elsewhere.
+fn says_no_such_call(message: &str) -> bool {
+    message.starts_with("Invalid URL") || message == "Not Found"
 }
 
 /// "… array too long. Expected an array with maximum length 100, but got …".
@@ -225,6 +234,16 @@ mod tests {
         );
         assert!(sort(400, r#"{"detail":"file not found"}"#).is_not_found());
         assert!(!sort(400, r#"{"error":{"message":"File is empty."}}"#).is_not_found());
+    }
+
+    #[test]
+    fn a_call_that_is_not_offered_is_not_an_object_that_is_missing() {
+        let openai =
+            r#"{"error":{"message":"Invalid URL (POST /v1/vector_stores/vs_1/file_batches)","code":null}}"#;
+        for (status, body) in [(404, openai), (404, r#"{"detail":"Not Found"}"#), (405, ""), (501, "")] {
+            let error = sort(status, body);
+            assert!(matches!(error, Error::Unsupported { .. }) && !error.effect_unknown(), "{status} {body}");
+        }
     }
 
     #[test]
