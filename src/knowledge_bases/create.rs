@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::{OWNER, base_url, client, client_with, loss, owner_mark, refusal, seal_key, store, store_not_available};
+use super::{
+    OWNER, base_url, client, client_with, loss, owner_mark, refusal, seal_key, store, store_not_available,
+};
 use crate::{
     app::App,
     entity::{

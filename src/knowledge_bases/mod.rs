@@ -78,9 +78,11 @@ pub fn loss(error: &Error) -> Option<Problem> {
         Error::Unauthorized { .. } => {
             Some(Problem::new("openai_key_rejected", "OpenAI does not accept the key.", NEW_KEY))
         }
-        Error::Forbidden { .. } => {
-            Some(Problem::new("openai_key_forbidden", "OpenAI does not let the key reach the vector store.", NEW_KEY))
-        }
+        Error::Forbidden { .. } => Some(Problem::new(
+            "openai_key_forbidden",
+            "OpenAI does not let the key reach the vector store.",
+            NEW_KEY,
+        )),
         Error::NotFound { .. } => Some(Problem::new(
             "store_not_found",
             "The vector store does not exist any more, or the key belongs to another project.",
@@ -90,6 +92,7 @@ pub fn loss(error: &Error) -> Option<Problem> {
         | Error::RateLimited { .. }
         | Error::Unavailable { .. }
         | Error::BatchTooLong { .. }
+        | Error::Unsupported { .. }
         | Error::Rejected { .. }
         | Error::Malformed { .. }
         | Error::Transport(_) => None,
@@ -118,6 +121,7 @@ fn refusal(error: Error, at: Option<&str>) -> HttpProblem {
         Error::RateLimited { .. }
         | Error::Unavailable { .. }
         | Error::BatchTooLong { .. }
+        | Error::Unsupported { .. }
         | Error::Malformed { .. }
         | Error::Transport(_) => HttpProblem::vendor_unavailable("OpenAI", retry_after),
     }
@@ -127,6 +131,9 @@ fn refusal(error: Error, at: Option<&str>) -> HttpProblem {
 /// The one answer for a store that does not exist, is another project's, or is claimed: they are not to be told apart.
 fn store_not_available() -> HttpProblem {
     const DETAIL: &str = "There is no vector store of this id that this knowledge base could use.";
-    HttpProblem::new(Kind::StoreNotAvailable, DETAIL)
-        .with_errors(vec![FieldError::at("/vector_store_id", "not_available", DETAIL)])
+    HttpProblem::new(Kind::StoreNotAvailable, DETAIL).with_errors(vec![FieldError::at(
+        "/vector_store_id",
+        "not_available",
+        DETAIL,
+    )])
 }
