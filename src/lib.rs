@@ -3,6 +3,8 @@
 pub mod app;
 pub mod config;
 pub mod confluence;
+pub mod connections;
+pub mod engine;
 pub mod documents;
 pub mod engine;
 pub mod entity;
