@@ -4,7 +4,6 @@ pub mod app;
 pub mod config;
 pub mod confluence;
 pub mod connections;
-pub mod engine;
 pub mod documents;
 pub mod engine;
 pub mod entity;
