@@ -4,6 +4,7 @@ pub mod app;
 pub mod config;
 pub mod confluence;
 pub mod connections;
+pub mod convert;
 pub mod documents;
 pub mod engine;
 pub mod entity;

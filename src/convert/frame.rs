@@ -1,0 +1,106 @@
+//! The open elements, and what closing each of them has to do.
+
+use super::element::Element;
+use super::macros::Macro;
+use super::target::Target;
+
+/// Where text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sink {
+    Page,
+    /// Nowhere: hints, ids, hidden excerpts.
+    Nowhere,
+    /// Collected as it is: code, formulas.
+    Verbatim,
+    /// Collected as the value of a parameter.
+    Value,
+}
+
+/// An open element.
+#[derive(Debug)]
+pub(super) struct Frame<'a> {
+    pub name: &'a str,
+    pub element: Element,
+    pub role: Role,
+    /// Where text went before.
+    pub outer: Sink,
+}
+
+/// What an open element is doing.
+#[derive(Debug)]
+pub(super) enum Role {
+    /// Nothing of its own.
+    Plain,
+    Block,
+    Mark,
+    Code,
+    Link(Box<Link>),
+    Heading,
+    List(List),
+    /// An item, a quote: something with a prefix.
+    Container,
+    Preformatted,
+    Formula {
+        block: bool,
+    },
+    Image(Box<Image>),
+    Table,
+    TableHead,
+    Cell,
+    Macro(Box<Macro>),
+    /// `ac:parameter` or `ac:adf-attribute`, and its name.
+    Parameter(String),
+    /// The body of a macro, outside any box.
+    Body {
+        inline: bool,
+    },
+    PlainBody,
+    Task {
+        done: bool,
+    },
+    TaskStatus,
+    /// How far the writer was when the extension began.
+    Adf {
+        progress: usize,
+    },
+    AdfNode(Box<AdfNode>),
+}
+
+#[derive(Debug)]
+pub(super) struct List {
+    /// The number of the next item, if items are numbered.
+    pub number: Option<usize>,
+    pub items: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub target: Option<Target>,
+    pub anchor: String,
+    /// What it is called if nothing else says.
+    pub label: String,
+    /// `<a>`: the address was known from the start.
+    pub fixed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Image {
+    pub alt: String,
+    pub href: String,
+    pub target: Option<Target>,
+    pub written: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct AdfNode {
+    pub kind: String,
+    pub values: Vec<(String, String)>,
+    /// Decisions so far.
+    pub items: usize,
+}
+
+impl AdfNode {
+    pub fn value(&self, name: &str) -> &str {
+        self.values.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
+    }
+}

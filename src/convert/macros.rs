@@ -1,0 +1,218 @@
+//! What each macro of Confluence is to a reader.
+
+use super::target::Target;
+
+/// How a macro is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A box with a word that says how to take it.
+    Callout(&'static str),
+    /// A box with its own title, if any.
+    Panel,
+    /// A title and what stands below it: expands, tabs, steps.
+    Titled,
+    /// Only its body counts.
+    Body,
+    /// A body that may be hidden from readers.
+    Excerpt,
+    /// Page properties: keys and values, possibly hidden.
+    Properties,
+    Code,
+    /// A plain body in a language named by the macro.
+    Source(&'static str),
+    /// A plain body that is Markdown already.
+    Markdown,
+    InlineMath,
+    BlockMath,
+    Status,
+    Jira,
+    /// The text of another page.
+    Include,
+    File,
+    Diagram,
+    /// Something from elsewhere, known by its address.
+    Address,
+    User,
+    /// Menus and lists made of other pages.
+    Navigation,
+    Unknown,
+}
+
+impl Kind {
+    pub fn named(name: &str) -> Self {
+        match name {
+            "info" => Self::Callout("Info"),
+            "note" => Self::Callout("Note"),
+            "tip" => Self::Callout("Tip"),
+            "warning" => Self::Callout("Warning"),
+            "success" => Self::Callout("Success"),
+            "error" => Self::Callout("Error"),
+            "panel" | "alert" | "auimessage" | "roundrect" | "ui-text-box" => Self::Panel,
+            "expand" | "ui-expand" | "localtab" | "ui-tab" | "tab-pane" | "card" | "ui-step" | "step" => {
+                Self::Titled
+            }
+            "code" => Self::Code,
+            "noformat" => Self::Source(""),
+            "excerpt" | "multiexcerpt" | "multiexcerpt-macro" => Self::Excerpt,
+            "details" => Self::Properties,
+            "markdown" => Self::Markdown,
+            "status" => Self::Status,
+            "jira" | "jiraissues" => Self::Jira,
+            "include" | "excerpt-include" => Self::Include,
+            "profile" => Self::User,
+            _ => Self::less_common(name),
+        }
+    }
+
+    fn less_common(name: &str) -> Self {
+        match name {
+            "html" | "html-bobswift" => Self::Source("html"),
+            "plantuml" | "plantumlrender" | "plantumlcloud" => Self::Source("plantuml"),
+            "mermaid" | "mermaid-macro" => Self::Source("mermaid"),
+            "graphviz" | "digraph" => Self::Source("dot"),
+            "mathinline"
+            | "eazy-math-inline"
+            | "easy-math-inline"
+            | "mathjax-inline-macro"
+            | "latex-inline"
+            | "unit" => Self::InlineMath,
+            "mathblock"
+            | "eazy-math-block"
+            | "easy-math-block"
+            | "mathjax-block-macro"
+            | "latex"
+            | "latex-block" => Self::BlockMath,
+            "view-file" | "viewpdf" | "viewdoc" | "viewxls" | "viewppt" | "multimedia" => Self::File,
+            "drawio" | "inc-drawio" | "drawio-sketch" | "gliffy" | "lucidchart" | "mermaid-cloud"
+            | "balsamiq" => Self::Diagram,
+            "widget" | "iframe" | "lref-gdrive-file" | "video" | "figma" | "miro" => Self::Address,
+            "section" | "column" | "localtabgroup" | "ui-tabs" | "tabs-group" | "deck" | "ui-steps"
+            | "align" | "center" | "table-filter" | "tableenhancer" | "chart" | "show-if" | "hide-if"
+            | "sv-translation" | "toc-zone" | "div" | "span" | "clickable" | "float" | "legend"
+            | "table-joiner" | "pivot-table" | "table-chart" => Self::Body,
+            "anchor"
+            | "toc"
+            | "children"
+            | "pagetree"
+            | "rw-pagetree"
+            | "pagetreesearch"
+            | "livesearch"
+            | "contentbylabel"
+            | "recently-updated"
+            | "recently-updated-dashboard"
+            | "blog-posts"
+            | "popular-labels"
+            | "listlabels"
+            | "space-details"
+            | "spaces"
+            | "tasks-report-macro"
+            | "create-from-template"
+            | "contributors"
+            | "contributors-summary"
+            | "change-history"
+            | "roadmap"
+            | "gallery"
+            | "attachments"
+            | "details-summary"
+            | "detailssummary"
+            | "content-report-table"
+            | "related-labels"
+            | "navmap"
+            | "labels"
+            | "userlister"
+            | "favpages"
+            | "index"
+            | "search"
+            | "network"
+            | "global-reports"
+            | "space-attachments"
+            | "outgoing-links"
+            | "incoming-links"
+            | "floatmenu"
+            | "excerpt-list"
+            | "task-report"
+            | "page-index"
+            | "status-list" => Self::Navigation,
+            _ if name.starts_with("scroll-") || name.starts_with("multiexcerpt") => Self::Body,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A macro being read.
+#[derive(Debug)]
+pub(super) struct Macro {
+    pub name: String,
+    pub kind: Kind,
+    values: Vec<(String, String)>,
+    /// What its parameters point at.
+    pub target: Option<Target>,
+    /// The text of its plain body.
+    pub plain: Option<String>,
+    /// A rich body has been written.
+    pub written: bool,
+}
+
+impl Macro {
+    pub fn new(name: String) -> Self {
+        let kind = Kind::named(&name);
+        Self { name, kind, values: Vec::new(), target: None, plain: None, written: false }
+    }
+
+    pub fn set(&mut self, name: String, value: String) {
+        self.values.push((name, value));
+    }
+
+    /// The first of the named parameters that says something. `""` is the macro's main one.
+    pub fn value(&self, names: &[&str]) -> &str {
+        let of =
+            |name: &&str| self.values.iter().find(|(known, value)| known == name && !value.trim().is_empty());
+        names.iter().find_map(of).map_or("", |(_, value)| value.trim())
+    }
+
+    pub fn is_inline(&self) -> bool {
+        self.value(&["atlassian-macro-output-type"]).eq_ignore_ascii_case("inline")
+    }
+
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.kind, Kind::Excerpt | Kind::Properties)
+            && self.value(&["hidden"]).eq_ignore_ascii_case("true")
+    }
+
+    pub fn title(&self) -> &str {
+        match self.kind {
+            Kind::Titled => self.value(&["title", "label", "name", ""]),
+            _ => self.value(&["title"]),
+        }
+    }
+
+    /// The source of a formula.
+    pub fn formula(&self) -> String {
+        let body = self.plain.as_deref().unwrap_or_else(|| self.value(&["body", "equation", ""]));
+        match body.trim().strip_prefix("--uriencoded--") {
+            Some(encoded) => percent_decode(encoded),
+            None => body.trim().to_owned(),
+        }
+    }
+}
+
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let pair = bytes.get(at + 1..at + 3).filter(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+        let pair = pair.and_then(|pair| std::str::from_utf8(pair).ok());
+        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|_| *byte == b'%') {
+            Some(value) => {
+                decoded.push(value);
+                at += 3;
+            }
+            None => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}

@@ -1,0 +1,222 @@
+//! Reads the tokens of a body and keeps the stack of open elements.
+
+use super::element::Element;
+use super::frame::{Frame, Role, Sink};
+use super::macros::Macro;
+use super::reference::resolve;
+use super::report::Report;
+use super::table::Table;
+use super::target::{Site, Target};
+use super::token::{Tag, Token, Tokens};
+use super::writer::{Mode, Writer};
+use super::{Page, Rendering};
+
+/// Tags nested deeper than this are ignored; their text is kept.
+const DEEPEST: usize = 256;
+/// What merged cells may repeat, beyond the length of the body.
+const SPARE_REPETITIONS: usize = 4096;
+
+pub(super) struct Reader<'a> {
+    pub(super) site: Site<'a>,
+    pub(super) writer: Writer,
+    pub(super) report: Report,
+    pub(super) frames: Vec<Frame<'a>>,
+    /// Tags open beyond the deepest frame.
+    ignored: usize,
+    pub(super) sink: Sink,
+    /// Text collected as it is.
+    pub(super) verbatim: String,
+    /// Text collected as a parameter's value, and what it points at.
+    pub(super) value: String,
+    pub(super) value_target: Option<Target>,
+    pub(super) tables: Vec<Table>,
+    pub(super) repetitions: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(page: &Page<'a>) -> Self {
+        Self {
+            site: Site::of(page),
+            writer: Writer::new(Mode::Page),
+            report: Report::default(),
+            frames: Vec::new(),
+            ignored: 0,
+            sink: Sink::Page,
+            verbatim: String::new(),
+            value: String::new(),
+            value_target: None,
+            tables: Vec::new(),
+            repetitions: page.storage.len() + SPARE_REPETITIONS,
+        }
+    }
+
+    pub fn read(mut self, page: &Page<'a>) -> Rendering {
+        self.writer.out.reserve(page.storage.len());
+        self.writer.open_heading(1);
+        self.writer.text(page.title);
+        self.writer.close_heading();
+        let title_end = self.writer.out.len();
+        let mut tokens = Tokens::new(page.storage);
+        for token in tokens.by_ref() {
+            match token {
+                Token::Open(tag) => self.open(tag),
+                Token::Close(name) => self.close(name),
+                Token::Text(raw) => self.text(raw, true),
+                Token::Literal(raw) => self.text(raw, false),
+            }
+        }
+        self.report.recovered_errors += tokens.recovered;
+        self.report.recovered_errors += u32::try_from(self.frames.len()).unwrap_or(u32::MAX);
+        while !self.frames.is_empty() {
+            self.pop();
+        }
+        self.writer.finish();
+        let is_empty = self.writer.out.len() == title_end;
+        let mut markdown = self.writer.out;
+        if self.writer.erased {
+            markdown.retain(|c| c != '\0');
+        }
+        markdown.push('\n');
+        Rendering { markdown, is_empty, report: self.report }
+    }
+
+    fn open(&mut self, tag: Tag<'a>) {
+        let element = Element::named(tag.name);
+        self.end_unclosed(element);
+        if element.is_void() {
+            return self.void(element, &tag);
+        }
+        if self.frames.len() >= DEEPEST {
+            self.ignored += usize::from(!tag.empty);
+            return;
+        }
+        let outer = self.sink;
+        let role = self.enter(element, &tag);
+        self.frames.push(Frame { name: tag.name, element, role, outer });
+        if tag.empty {
+            self.pop();
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        if self.ignored > 0 {
+            self.ignored -= 1;
+            return;
+        }
+        if self.frames.last().is_some_and(|frame| frame.name == name) {
+            return self.pop();
+        }
+        let element = Element::named(name);
+        if element.is_void() {
+            return;
+        }
+        self.report.recovered_errors += 1;
+        let crosses = matches!(element, Element::Macro) || element.is_enclosure() || !name_is_html(name);
+        let mut found = None;
+        for (index, frame) in self.frames.iter().enumerate().rev() {
+            if frame.name == name {
+                found = Some(index);
+                break;
+            }
+            if frame.element.is_enclosure()
+                && !crosses
+                && !matches!(element, Element::Row | Element::Table | Element::TableBody | Element::TableHead)
+            {
+                break;
+            }
+        }
+        if let Some(index) = found {
+            self.pop_to(index);
+        }
+    }
+
+    pub(super) fn pop(&mut self) {
+        if let Some(frame) = self.frames.pop() {
+            self.leave(frame);
+        }
+    }
+
+    /// Closes the frame at `index` and all above it.
+    fn pop_to(&mut self, index: usize) {
+        while self.frames.len() > index {
+            self.pop();
+        }
+    }
+
+    /// Closes what the opening of `element` shows to have been left open.
+    fn end_unclosed(&mut self, element: Element) {
+        if self.sink == Sink::Value || self.sink == Sink::Nowhere {
+            self.end_unclosed_value(element);
+        }
+        let Some(index) = self.unclosed(element) else { return };
+        self.report.recovered_errors += 1;
+        self.pop_to(index);
+    }
+
+    fn end_unclosed_value(&mut self, element: Element) {
+        let is_value = |frame: &Frame<'_>| match frame.element {
+            Element::Parameter | Element::AdfAttribute | Element::TaskStatus => true,
+            Element::Hidden => frame.name.starts_with("ac:"),
+            _ => false,
+        };
+        if !element.is_structure() {
+            return;
+        }
+        if let Some(index) = self.frames.iter().rposition(is_value) {
+            self.report.recovered_errors += 1;
+            self.pop_to(index);
+        }
+    }
+
+    /// The frame that `element` cannot stand in: a paragraph in a paragraph, an item in an item.
+    fn unclosed(&self, element: Element) -> Option<usize> {
+        let (closes, within): (fn(Element) -> bool, fn(Element) -> bool) = match element {
+            Element::Paragraph => (|e| e == Element::Paragraph, |e| e.is_inline() && e != Element::Link),
+            Element::Item => (|e| e == Element::Item, |e| e.is_inline() || e == Element::Paragraph),
+            Element::Cell | Element::HeaderCell => (
+                |e| matches!(e, Element::Cell | Element::HeaderCell),
+                |e| e.is_inline() || e == Element::Paragraph,
+            ),
+            Element::Row => (
+                |e| e == Element::Row,
+                |e| e.is_inline() || matches!(e, Element::Paragraph | Element::Cell | Element::HeaderCell),
+            ),
+            Element::Task => (|e| e == Element::Task, |e| e.is_inline() || e == Element::TaskBody),
+            _ => return None,
+        };
+        for (index, frame) in self.frames.iter().enumerate().rev() {
+            if closes(frame.element) {
+                return Some(index);
+            }
+            if !within(frame.element) {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn text(&mut self, raw: &str, has_references: bool) {
+        let length = raw.trim().chars().count();
+        self.report.text_chars_in += length;
+        let resolved = if has_references { resolve(raw) } else { raw.into() };
+        match self.sink {
+            Sink::Nowhere => return,
+            Sink::Value => return self.value.push_str(&resolved),
+            Sink::Verbatim => self.verbatim.push_str(&resolved),
+            Sink::Page => self.writer.text(&resolved),
+        }
+        self.report.text_chars_out += length;
+    }
+
+    /// The macro whose parts are being read.
+    pub(super) fn current_macro(&mut self) -> Option<&mut Macro> {
+        self.frames.iter_mut().rev().find_map(|frame| match &mut frame.role {
+            Role::Macro(found) => Some(&mut **found),
+            _ => None,
+        })
+    }
+}
+
+fn name_is_html(name: &str) -> bool {
+    !name.contains(':')
+}
