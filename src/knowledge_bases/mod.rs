@@ -1,11 +1,13 @@
 //! Knowledge bases: one OpenAI vector store each, with the credential that reaches it.
 
 mod create;
+mod search;
 pub mod store;
 
 use secrecy::{ExposeSecret, SecretString};
 
 pub use create::{New, create, settle_creating};
+pub use search::{Passage, search};
 
 use crate::{
     app::App,

@@ -43,11 +43,13 @@ impl Standing {
     fn of_connection(connection: Option<&connection::Model>) -> Option<Problem> {
         match connection {
             Some(connection) if connection.status == ConnectionStatus::Active => None,
-            Some(connection) => Some(Problem::new(
-                "connection_needs_reconnect",
-                format!("{} is not accepted by Confluence any more.", connection.id),
-                "Reconnect it: POST /v1/connections/{id}/reconnect.",
-            )),
+            Some(connection) => Some(connection.problem.clone().unwrap_or_else(|| {
+                Problem::new(
+                    "connection_not_active",
+                    format!("{} is not active.", connection.id),
+                    "Finish connecting, or reconnect it: POST /v1/connections/{id}/reconnect.",
+                )
+            })),
             None => Some(Problem::new(
                 "connection_missing",
                 "The source has no connection.",
