@@ -27,6 +27,7 @@ use crate::{
     config::Settings,
     entity::{installation, replica},
     ids::{InstallationId, ReplicaId},
+    openai::Paces,
     seal::{SealError, Sealer},
 };
 
@@ -43,6 +44,8 @@ pub struct App {
     pub sealer: Arc<Sealer>,
     /// The one HTTP client for calls to others. It follows no redirects.
     pub http: reqwest::Client,
+    /// How fast OpenAI may be called, by credential and store.
+    pub paces: Arc<Paces>,
     /// This installation: every file it uploads carries the id.
     pub installation: InstallationId,
     /// This process.
@@ -89,6 +92,7 @@ impl App {
             clock,
             sealer: Arc::new(sealer),
             http,
+            paces: Arc::default(),
             installation,
             replica,
             wake: Arc::new(Notify::new()),

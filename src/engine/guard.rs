@@ -19,8 +19,8 @@ pub struct Removal {
     pub document: DocumentId,
     /// What proves it.
     pub evidence: Evidence,
-    /// Whether a person approved it when it was held before.
-    pub approved: bool,
+    /// Whether the guard has no say: a person approved it, or nothing of the document is in the store.
+    pub free: bool,
 }
 
 /// What the guard weighs removals against.
@@ -51,7 +51,7 @@ pub struct Judgement {
 #[must_use]
 pub fn judge(removals: Vec<Removal>, policy: Policy) -> Judgement {
     let (counted, mut passed): (Vec<_>, Vec<_>) =
-        removals.into_iter().partition(|removal| !removal.approved && counts(removal.evidence.kind));
+        removals.into_iter().partition(|removal| !removal.free && counts(removal.evidence.kind));
     let (rootless, counted): (Vec<_>, Vec<_>) =
         counted.into_iter().partition(|removal| always_held(removal.evidence.kind));
     let (mut held, reason) = if exceeds(counted.len() as u64, policy) {
@@ -117,7 +117,7 @@ mod tests {
         std::iter::repeat_with(|| Removal {
             document: DocumentId::new(),
             evidence: evidence.clone(),
-            approved: false,
+            free: false,
         })
         .take(count)
         .collect()
@@ -165,7 +165,7 @@ mod tests {
     fn what_a_person_approved_passes() {
         let mut removals = removals(EvidenceKind::RootGone, 50);
         for removal in &mut removals {
-            removal.approved = true;
+            removal.free = true;
         }
         assert_eq!(judge(removals, POLICY).passed.len(), 50);
     }

@@ -5,16 +5,13 @@
 //! * A removal carries its evidence. A page that is merely absent becomes suspect first, and is removed only when it has
 //!   been absent for long enough while the connection was proven healthy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::facts::{Fact, Known, Verdict};
 use crate::{
-    entity::{
-        Evidence, EvidenceKind,
-        document::{DocumentState, Work},
-    },
+    entity::{Evidence, EvidenceKind, document::DocumentState},
     ids::{DocumentId, SelectionId},
 };
 
@@ -100,44 +97,44 @@ pub enum Found {
     Unknown,
 }
 
-/// The changes that follow from pages that were seen. `may_create` says whether new pages of a space may enter.
-#[must_use]
-pub fn seen(
-    facts: Vec<(Fact, Verdict)>,
-    known: &HashMap<String, Known>,
-    may_create: impl Fn(&str) -> bool,
-    now: DateTime<Utc>,
-) -> Vec<Change> {
-    let mut facts = facts;
-    facts.sort_by(|(one, _), (other, _)| page_order(&one.page_id, &other.page_id));
-    facts.dedup_by(|(later, _), (earlier, _)| {
-        later.page_id == earlier.page_id && later.version <= earlier.version
-    });
-    facts.into_iter().filter_map(|(fact, verdict)| change(fact, verdict, known, &may_create, now)).collect()
+/// What a plan must respect beside facts and documents.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Spaces into which nothing new may come: one of their exclusions could not be seen.
+    pub closed_spaces: &'a HashSet<String>,
+    /// Selections whose trees were not seen completely: their documents may not look as if another selection decided.
+    pub uncertain: &'a HashSet<SelectionId>,
+    /// The time now.
+    pub now: DateTime<Utc>,
 }
 
-fn change(
-    fact: Fact,
-    verdict: Verdict,
-    known: &HashMap<String, Known>,
-    may_create: &impl Fn(&str) -> bool,
-    now: DateTime<Utc>,
-) -> Option<Change> {
+/// The changes that follow from pages that were seen.
+#[must_use]
+pub fn seen(mut facts: Vec<(Fact, Verdict)>, known: &HashMap<String, Known>, rules: &Rules<'_>) -> Vec<Change> {
+    facts.sort_by(|(one, _), (other, _)| {
+        page_order(&one.page_id, &other.page_id).then_with(|| other.version.cmp(&one.version))
+    });
+    facts.dedup_by(|(later, _), (earlier, _)| later.page_id == earlier.page_id);
+    facts.into_iter().filter_map(|(fact, verdict)| change(fact, verdict, known, rules)).collect()
+}
+
+fn change(fact: Fact, verdict: Verdict, known: &HashMap<String, Known>, rules: &Rules<'_>) -> Option<Change> {
     let document = known.get(&fact.page_id);
+    let verdict = document.and_then(|document| unseen_tree(document, rules)).unwrap_or(verdict);
     match (verdict, document) {
-        (Verdict::Wanted(selection), Some(document)) if document.is_present() => {
-            kept(document, fact, selection)
-        }
-        (Verdict::Wanted(selection), document) => may_create(&fact.space_id).then(|| Change::Create {
-            document: document.map(|document| document.id),
-            fact,
-            selection,
-        }),
+        (Verdict::Wanted(selection), Some(document)) if document.is_present() => kept(document, fact, selection),
+        (Verdict::Wanted(selection), document) => (!rules.closed_spaces.contains(&fact.space_id))
+            .then(|| Change::Create { document: document.map(|document| document.id), fact, selection }),
         (Verdict::Excluded(_), Some(document)) if document.is_present() => {
-            Some(deselected(document.id, "an exclusion covers the page", now))
+            Some(deselected(document.id, "an exclusion covers the page", rules.now))
         }
         (Verdict::Excluded(_) | Verdict::Outside, _) => None,
     }
+}
+
+/// A document of a tree that was not seen stays with it: any other answer would be a guess.
+fn unseen_tree(document: &Known, rules: &Rules<'_>) -> Option<Verdict> {
+    document.selection_id.filter(|selection| rules.uncertain.contains(selection)).map(Verdict::Wanted)
 }
 
 /// What follows from seeing a wanted page whose document is there.
@@ -217,12 +214,6 @@ fn absent(document: &Known, suspect_age: TimeDelta, now: DateTime<Utc>) -> Optio
         Some(since) if now - since >= suspect_age => Some(Change::Remove { document: document.id, evidence }),
         Some(_) => None,
     }
-}
-
-/// Whether a document still needs a look although it was not shown: it is in the store, or on its way there.
-#[must_use]
-pub fn needs_look(document: &Known) -> bool {
-    document.is_present() || document.work != Work::None
 }
 
 /// Ids are numbers that exceed 2^53 and are kept as text: shorter ones come first.

@@ -20,8 +20,16 @@ pub struct Tree {
     pub root: String,
     /// Whether its pages are wanted.
     pub mode: SelectionMode,
-    /// The ids of the pages and folders in it; of a page tree the root, too.
-    pub nodes: HashSet<String>,
+    /// The ids of the pages in it; of a page tree the root, too.
+    pub pages: HashSet<String>,
+    /// The ids of folders and whatever else is in it.
+    pub others: HashSet<String>,
+}
+
+impl Tree {
+    fn holds(&self, id: &str) -> bool {
+        self.pages.contains(id) || self.others.contains(id)
+    }
 }
 
 /// The selections of a source, ready to be asked about single pages.
@@ -46,13 +54,13 @@ impl Scopes {
             };
         }
         let around =
-            |root: &str| trees.iter().filter(|tree| tree.root != root && tree.nodes.contains(root)).count();
+            |root: &str| trees.iter().filter(|tree| tree.root != root && tree.holds(root)).count();
         let depths: HashMap<String, usize> =
             trees.iter().map(|tree| (tree.root.clone(), around(&tree.root))).collect();
         trees.sort_by_key(|tree| (depths[&tree.root], tree.mode == SelectionMode::Exclude));
         for tree in trees {
             let verdict = verdict(tree.selection, tree.mode);
-            scopes.trees.extend(tree.nodes.into_iter().map(|id| (id, verdict)));
+            scopes.trees.extend(tree.pages.into_iter().map(|id| (id, verdict)));
         }
         scopes
     }
@@ -65,10 +73,9 @@ impl Scopes {
         found.copied().unwrap_or(Verdict::Outside)
     }
 
-    /// Whether a selection names the page itself, or one of the listed trees holds it.
-    #[must_use]
-    pub fn names(&self, page_id: &str) -> bool {
-        self.pages.contains_key(page_id) || self.trees.contains_key(page_id)
+    /// The pages that a listed tree holds and that are wanted.
+    pub fn wanted_in_trees(&self) -> impl Iterator<Item = &str> {
+        self.trees.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Wanted(_))).map(|(id, _)| id.as_str())
     }
 }
 
@@ -102,12 +109,13 @@ mod tests {
         }
     }
 
-    fn tree(selection: &Selection, nodes: &[&str]) -> Tree {
+    fn tree(selection: &Selection, pages: &[&str]) -> Tree {
         Tree {
             selection: selection.id,
             root: selection.external_id.clone(),
             mode: selection.mode,
-            nodes: nodes.iter().map(|&id| id.to_owned()).collect(),
+            pages: pages.iter().map(|&id| id.to_owned()).collect(),
+            others: HashSet::new(),
         }
     }
 

@@ -433,3 +433,47 @@ pub async fn left_to_do(
     let (left, waiting) = row.unwrap_or_default();
     Ok((left.unsigned_abs(), waiting.unwrap_or_default().unsigned_abs()))
 }
+
+/// How many documents each selection of a source brings in.
+pub async fn sizes(db: &impl ConnectionTrait, source: SourceId) -> Result<HashMap<SelectionId, i64>, DbErr> {
+    let rows: Vec<(Option<SelectionId>, i64)> = document::Entity::find()
+        .select_only()
+        .column(document::Column::SelectionId)
+        .expr_as(Expr::col(document::Column::Id).count(), "size")
+        .filter(document::Column::SourceId.eq(source))
+        .filter(document::Column::State.ne(DocumentState::Removed))
+        .group_by(document::Column::SelectionId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().filter_map(|(selection, size)| Some((selection?, size))).collect())
+}
+
+/// How many sources are being kept true.
+pub async fn active_sources(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    let count: Option<i64> = source::Entity::find()
+        .select_only()
+        .expr_as(Expr::col(source::Column::Id).count(), "active")
+        .filter(source::Column::Status.eq(source::SourceStatus::Active))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(count.unwrap_or_default().unsigned_abs())
+}
+
+/// Of these documents, those that have no live file: removing them takes nothing out of the store.
+pub async fn without_file(db: &impl ConnectionTrait, documents: &[DocumentId]) -> Result<Vec<DocumentId>, DbErr> {
+    let mut found = Vec::new();
+    for some in documents.chunks(500) {
+        let ids: Vec<DocumentId> = document::Entity::find()
+            .select_only()
+            .column(document::Column::Id)
+            .filter(document::Column::Id.is_in(some.iter().copied()))
+            .filter(document::Column::LiveVersion.is_null())
+            .into_tuple()
+            .all(db)
+            .await?;
+        found.extend(ids);
+    }
+    Ok(found)
+}

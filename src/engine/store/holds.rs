@@ -1,6 +1,6 @@
 //! Removals: those that are carried out, and those that wait for a person.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
@@ -13,6 +13,7 @@ use super::files;
 use crate::{
     engine::guard::{self, Removal},
     entity::{
+        Evidence,
         document::{self, DocumentState, Work},
         held_removal, hold,
     },
@@ -44,17 +45,38 @@ pub async fn census(
     Ok((live.unwrap_or_default().unsigned_abs(), removed.iter().filter(counts).count() as u64))
 }
 
-/// The documents whose removal a person has approved.
-pub async fn approved(db: &impl ConnectionTrait, source: SourceId) -> Result<HashSet<DocumentId>, DbErr> {
-    let ids: Vec<DocumentId> = held_removal::Entity::find()
-        .select_only()
-        .column(held_removal::Column::DocumentId)
-        .filter(held_removal::Column::SourceId.eq(source))
-        .filter(held_removal::Column::Approved.eq(true))
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(ids.into_iter().collect())
+/// A removal that waits for a person, or that one has approved.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The document.
+    pub document: DocumentId,
+    /// Its page.
+    pub page_id: String,
+    /// Whether a person approved it.
+    pub approved: bool,
+}
+
+/// What a source holds.
+pub async fn held(db: &impl ConnectionTrait, source: SourceId) -> Result<Vec<Held>, DbErr> {
+    let rows = held_removal::Entity::find().filter(held_removal::Column::SourceId.eq(source)).all(db).await?;
+    let mut held = Vec::with_capacity(rows.len());
+    for some in rows.chunks(500) {
+        let ids = some.iter().map(|row| row.document_id);
+        let pages: HashMap<DocumentId, String> = document::Entity::find()
+            .select_only()
+            .columns([document::Column::Id, document::Column::ExternalId])
+            .filter(document::Column::Id.is_in(ids))
+            .into_tuple::<(DocumentId, String)>()
+            .all(db)
+            .await?
+            .into_iter()
+            .collect();
+        held.extend(some.iter().filter_map(|row| {
+            let page_id = pages.get(&row.document_id)?.clone();
+            Some(Held { document: row.document_id, page_id, approved: row.approved })
+        }));
+    }
+    Ok(held)
 }
 
 /// Carries removals out: the documents are removed from now on, and their files on their way out.
@@ -65,7 +87,7 @@ pub async fn remove(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     for removal in removals {
-        let reason = reason(removal);
+        let reason = reason(&removal.evidence);
         let values = document::ActiveModel {
             state: Set(DocumentState::Removed),
             reason: Set(Some(reason)),
@@ -92,11 +114,10 @@ pub async fn remove(
 }
 
 /// The evidence's kind as the stable word that a document shows.
-fn reason(removal: &Removal) -> String {
-    serde_json::to_value(removal.evidence.kind)
-        .ok()
-        .and_then(|word| word.as_str().map(str::to_owned))
-        .unwrap_or_default()
+#[must_use]
+pub fn reason(evidence: &Evidence) -> String {
+    let word = serde_json::to_value(evidence.kind).ok();
+    word.as_ref().and_then(|word| word.as_str()).unwrap_or("removed").to_owned()
 }
 
 /// Takes documents out of the source's hold, and forgets the hold when none is left.

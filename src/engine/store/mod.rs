@@ -1,5 +1,6 @@
 //! What the engine reads and writes, in groups that belong together. Every write of a run is made under its lease.
 
+pub mod changes;
 pub mod documents;
 pub mod files;
 pub mod holds;

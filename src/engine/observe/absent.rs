@@ -1,0 +1,170 @@
+//! Looks for documents whose pages were not shown: each is asked for by its id before anything is concluded.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::TimeDelta;
+
+use super::Observation;
+use crate::{
+    confluence::{MOST_IDS, Page, Status},
+    engine::{
+        facts::{Coverage, Known, Verdict},
+        plan::{self, Change, Found},
+        stop::Stop,
+        store,
+    },
+    entity::{Evidence, EvidenceKind, document::DocumentState, selection::SelectionStatus},
+    ids::SelectionId,
+};
+
+/// Documents read at once.
+const PART: u64 = 1_000;
+/// Suspects looked at in one run.
+const MOST_SUSPECTS: u64 = 1_000;
+/// Pages asked for one by one in one run; the others stay as they are until the next.
+const MOST_SINGLES: usize = 200;
+/// A space or site that has not answered for so long offers a hold.
+const UNREACHABLE: TimeDelta = TimeDelta::hours(24);
+
+impl Observation<'_> {
+    /// Judges every document that a complete scope did not show, and every suspect.
+    pub(super) async fn look_for_absent(&mut self) -> Result<(), Stop> {
+        let mut singles = MOST_SINGLES;
+        let db = self.run.app.db.clone();
+        let source = self.run.source().id;
+        let suspects = store::documents::suspects(db.read(), source, MOST_SUSPECTS).await?;
+        let suspects = suspects.into_iter().filter(|document| !self.seen.contains(&document.page_id)).collect();
+        self.look_up(suspects, &mut singles).await?;
+        let mut after = None;
+        loop {
+            let documents = store::documents::present_after(db.read(), source, after, PART).await?;
+            let Some(last) = documents.last() else { return Ok(()) };
+            after = Some(last.id);
+            let unseen: Vec<Known> = documents
+                .into_iter()
+                .filter(|document| document.state != DocumentState::Suspect)
+                .filter(|document| !self.seen.contains(&document.page_id))
+                .collect();
+            let removed: HashSet<_> = self.removals.iter().map(|removal| removal.document).collect();
+            let unseen = unseen.into_iter().filter(|document| !removed.contains(&document.id)).collect();
+            let unseen = self.offer_unreachable(unseen).await?;
+            let missing = unseen.into_iter().filter(|document| self.should_have_been_seen(document)).collect();
+            self.look_up(missing, &mut singles).await?;
+        }
+    }
+
+    fn selection(&self, document: &Known) -> Option<&crate::entity::selection::Model> {
+        self.selections.iter().find(|selection| Some(selection.id) == document.selection_id)
+    }
+
+    /// Whether the scope that brought a document in was seen completely, is gone, or is no longer selected.
+    fn should_have_been_seen(&self, document: &Known) -> bool {
+        self.selection(document).is_none_or(|selection| {
+            matches!(self.coverage.get(&selection.id), Some(Coverage::Complete | Coverage::Gone))
+        })
+    }
+
+    /// Takes out the documents of scopes that have not answered for a day, as removals for a person to decide.
+    async fn offer_unreachable(&mut self, documents: Vec<Known>) -> Result<Vec<Known>, Stop> {
+        let now = self.run.now();
+        let lost: HashSet<SelectionId> = self
+            .selections
+            .iter()
+            .filter(|selection| selection.status == SelectionStatus::Unreachable)
+            .filter(|selection| self.coverage.get(&selection.id) == Some(&Coverage::Partial))
+            .filter(|selection| selection.problem_since.is_some_and(|since| now - since >= UNREACHABLE))
+            .map(|selection| selection.id)
+            .collect();
+        let is_lost = |document: &Known| document.selection_id.is_some_and(|selection| lost.contains(&selection));
+        let (offered, others): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_lost);
+        let call = "the space has not been visible for 24 hours".to_owned();
+        let evidence = Evidence { kind: EvidenceKind::Unreachable, at: now, call };
+        let offer = |document: Known| Change::Remove { document: document.id, evidence: evidence.clone() };
+        self.persist(offered.into_iter().map(offer).collect()).await?;
+        Ok(others)
+    }
+
+    /// Asks for documents by id, in bulk and then singly, and persists what follows.
+    async fn look_up(&mut self, documents: Vec<Known>, singles: &mut usize) -> Result<(), Stop> {
+        for some in documents.chunks(MOST_IDS) {
+            if self.run.is_halted() {
+                return Err(Stop::HandOver);
+            }
+            let ids: Vec<String> = some.iter().map(|document| document.page_id.clone()).collect();
+            let answer = self.pages_by_id(&ids, &[Status::Current, Status::Archived, Status::Trashed]).await?;
+            let pages: HashMap<String, Page> = match answer {
+                Ok(pages) => pages.into_iter().map(|page| (page.id.clone(), page)).collect(),
+                Err(error) => {
+                    self.interrupted(error, "pages by id").await?;
+                    continue;
+                }
+            };
+            let mut changes = Vec::new();
+            for document in some {
+                let found = match pages.get(&document.page_id) {
+                    Some(page) => self.found(page.clone()),
+                    None => self.look_singly(document, singles).await?,
+                };
+                if matches!(&found, Found::Current { verdict: Verdict::Wanted(_), .. }) {
+                    self.seen.insert(&document.page_id);
+                }
+                let root_gone = self
+                    .selection(document)
+                    .is_some_and(|selection| self.coverage.get(&selection.id) == Some(&Coverage::Gone));
+                changes.extend(plan::looked_up(
+                    document,
+                    found,
+                    root_gone,
+                    self.run.suspect_age(),
+                    self.run.now(),
+                ));
+            }
+            self.persist(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// What a page that answered means.
+    fn found(&self, page: Page) -> Found {
+        match page.status {
+            Status::Archived => Found::Archived,
+            Status::Trashed | Status::Deleted => Found::Trashed,
+            Status::Current => self.fact(page).map_or(Found::Unknown, |fact| {
+                let verdict = self.scopes.verdict(&fact.page_id, &fact.space_id);
+                Found::Current { fact, verdict, proven: self.uncertain().is_empty() }
+            }),
+            Status::Draft | Status::Historical | Status::Other(_) => Found::Unknown,
+        }
+    }
+
+    /// Asks for one page by itself; it counts as absent only on a connection that is proven healthy.
+    async fn look_singly(&mut self, document: &Known, singles: &mut usize) -> Result<Found, Stop> {
+        if *singles == 0 {
+            return Ok(Found::Unknown);
+        }
+        *singles -= 1;
+        let id = document.page_id.as_str();
+        match self.run.ask(|client| async move { client.page(id).await }).await? {
+            Ok(page) => Ok(self.found(page)),
+            Err(error) if error.is_not_found() => {
+                Ok(if self.is_healthy(document).await? { Found::Absent } else { Found::Unknown })
+            }
+            Err(error) => {
+                self.interrupted(error, "a page by id").await?;
+                Ok(Found::Unknown)
+            }
+        }
+    }
+
+    /// Whether the connection was proven healthy in this observation.
+    async fn is_healthy(&mut self, document: &Known) -> Result<bool, Stop> {
+        if let Some(healthy) = self.healthy {
+            return Ok(healthy);
+        }
+        // A space that is still listed proves more than that of the page, which may be what was lost.
+        let visible = self.spaces.contains_key(&document.space_id).then_some(document.space_id.as_str());
+        let healthy = self.run.access.prove_healthy(visible).await?;
+        self.healthy = Some(healthy);
+        Ok(healthy)
+    }
+}

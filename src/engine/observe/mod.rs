@@ -1,0 +1,331 @@
+//! Observes a site: what is there now, and which of that is wanted. Everything it learns is persisted at once, so that
+//! a later run drains rows instead of asking again.
+//!
+//! * Creates and revisions follow from what is seen, part by part, while the listing goes on.
+//! * Absence is judged only in scopes that were seen completely, and for ids that were asked for.
+//! * Exclusions are observed before inclusions; where one cannot be seen, nothing new enters its space.
+
+mod absent;
+mod feed;
+mod ids;
+mod trees;
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
+
+use super::{
+    budget::Budget,
+    facts::{Coverage, Fact, Verdict},
+    guard::Removal,
+    plan::{self, Change, Rules},
+    record,
+    run::Run,
+    scope::Scopes,
+    stop::Stop,
+    store::{self, observed},
+};
+use crate::{
+    confluence::{MOST_IDS, Page, PageQuery, Sort, SpaceQuery, Status},
+    entity::{
+        selection::{self, SelectionKind, SelectionMode, SelectionStatus},
+        source_space,
+    },
+    ids::SelectionId,
+};
+use ids::PageIds;
+
+/// What one observation has gathered so far.
+struct Observation<'a> {
+    run: &'a Run,
+    selections: Vec<selection::Model>,
+    spaces: HashMap<String, source_space::Model>,
+    scopes: Scopes,
+    /// How much of each selection's scope was seen.
+    coverage: HashMap<SelectionId, Coverage>,
+    /// Wanted pages that were seen.
+    seen: PageIds,
+    /// Spaces into which nothing new may come: one of their exclusions could not be seen.
+    closed_spaces: HashSet<String>,
+    /// Removals that are to be guarded.
+    removals: Vec<Removal>,
+    budget: Budget,
+    /// Whether trees are walked although the budget would rather wait: the feed showed pages that may be in them.
+    force_trees: bool,
+    /// Whether the connection was proven healthy, once that was asked.
+    healthy: Option<bool>,
+}
+
+/// Observes everything that is due, guards the removals that follow, and persists it all.
+pub async fn observe(run: &Run) -> Result<(), Stop> {
+    let selections = observed::selections(run.app.db.read(), run.source().id).await?;
+    let mut observation = Observation {
+        budget: Budget::of(run, &selections).await?,
+        spaces: observed::spaces(run.app.db.read(), run.source().id).await?,
+        run,
+        selections,
+        scopes: Scopes::default(),
+        coverage: HashMap::new(),
+        seen: PageIds::default(),
+        closed_spaces: HashSet::new(),
+        removals: Vec::new(),
+        force_trees: false,
+        healthy: None,
+    };
+    observation.name_spaces().await?;
+    let feed = observation.read_feed().await?;
+    observation.force_trees = observation.needs_trees(&feed).await?;
+    let trees = observation.walk_trees().await?;
+    observation.scopes = Scopes::new(&observation.selections, trees);
+    observation.absorb_feed(feed).await?;
+    observation.read_named_pages().await?;
+    observation.list_spaces().await?;
+    observation.look_for_absent().await?;
+    let removals = std::mem::take(&mut observation.removals);
+    record::removals(run, removals, |page| observation.seen.contains(page)).await?;
+    observation.finish().await
+}
+
+impl Observation<'_> {
+    /// Learns keys and names of the included spaces, and whether they can be seen at all.
+    async fn name_spaces(&mut self) -> Result<(), Stop> {
+        let ids: Vec<String> = self.of_kind(SelectionKind::Space).map(|s| s.external_id.clone()).collect();
+        let mut visible = HashMap::new();
+        for some in ids.chunks(MOST_IDS) {
+            let query = SpaceQuery { ids: some.to_vec(), ..SpaceQuery::default() };
+            let found = self.run.ask(|client| { let query = query.clone(); async move { client.walk_spaces(&query).rest().await } });
+            for space in found.await?? {
+                visible.insert(space.id.clone(), space);
+            }
+        }
+        let tx = self.run.begin().await?;
+        for selection in self.selections.iter().filter(|s| s.kind == SelectionKind::Space) {
+            let found = visible.get(&selection.external_id);
+            let status = if found.is_some() { SelectionStatus::Ok } else { SelectionStatus::Unreachable };
+            observed::set_status(&tx, selection, status, self.run.now()).await?;
+            if let Some(space) = found {
+                observed::keep_space(&tx, self.run.source().id, &space.id, &space.key, &space.name).await?;
+            } else {
+                self.coverage.insert(selection.id, Coverage::Partial);
+                if selection.mode == SelectionMode::Exclude {
+                    self.closed_spaces.insert(selection.external_id.clone());
+                }
+            }
+        }
+        tx.commit().await?;
+        self.spaces = observed::spaces(self.run.app.db.read(), self.run.source().id).await?;
+        Ok(())
+    }
+
+    /// Whether the feed shows pages that are not documents yet and may belong to a tree.
+    async fn needs_trees(&self, feed: &feed::Feed) -> Result<bool, Stop> {
+        let has_trees = |fact: &&Fact| {
+            let around = |s: &selection::Model| s.space_id.as_ref().is_none_or(|space| *space == fact.space_id);
+            self.of_kind(SelectionKind::PageTree).chain(self.of_kind(SelectionKind::Folder)).any(around)
+        };
+        let ids: Vec<&str> = feed.changed.iter().filter(has_trees).map(|fact| fact.page_id.as_str()).collect();
+        let source = self.run.source().id;
+        let known = store::documents::by_pages(self.run.app.db.read(), source, ids.iter().copied()).await?;
+        Ok(ids.iter().any(|id| known.get(*id).is_none_or(|document| !document.is_present())))
+    }
+
+    fn of_kind(&self, kind: SelectionKind) -> impl Iterator<Item = &selection::Model> {
+        self.selections.iter().filter(move |selection| selection.kind == kind)
+    }
+
+    /// Reads the pages that a selection names, or that a wanted tree holds, by their ids.
+    async fn read_named_pages(&mut self) -> Result<(), Stop> {
+        let named: Vec<(SelectionId, String)> = self
+            .of_kind(SelectionKind::Page)
+            .filter(|selection| selection.mode == SelectionMode::Include)
+            .map(|selection| (selection.id, selection.external_id.clone()))
+            .collect();
+        let mut ids: Vec<String> = named.iter().map(|(_, id)| id.clone()).collect();
+        ids.extend(self.scopes.wanted_in_trees().map(str::to_owned));
+        ids.sort_unstable();
+        ids.dedup();
+        for some in ids.chunks(MOST_IDS) {
+            if self.run.is_halted() {
+                return Err(Stop::HandOver);
+            }
+            let pages = self.pages_by_id(some, &[Status::Current]).await??;
+            self.absorb(pages.into_iter().filter_map(|page| self.fact(page)).collect()).await?;
+        }
+        for (selection, _) in named {
+            self.coverage.insert(selection, Coverage::Complete);
+        }
+        Ok(())
+    }
+
+    /// Reads pages by id, without bodies.
+    async fn pages_by_id(
+        &self,
+        ids: &[String],
+        statuses: &[Status],
+    ) -> Result<Result<Vec<Page>, crate::confluence::Error>, Stop> {
+        self.run.ask(|client| async move { client.pages_by_id(ids, statuses, false).await }).await
+    }
+
+    /// Lists the included spaces whose turn it is, each completely, and keeps what is seen part by part.
+    async fn list_spaces(&mut self) -> Result<(), Stop> {
+        let due: Vec<selection::Model> = self
+            .of_kind(SelectionKind::Space)
+            .filter(|selection| selection.mode == SelectionMode::Include)
+            .filter(|selection| !self.coverage.contains_key(&selection.id))
+            .cloned()
+            .collect();
+        for selection in due {
+            if !self.budget.allows(&selection, self.run.now()) {
+                self.coverage.insert(selection.id, Coverage::Partial);
+                continue;
+            }
+            let coverage = self.list_space(&selection).await?;
+            self.coverage.insert(selection.id, coverage);
+        }
+        Ok(())
+    }
+
+    async fn list_space(&mut self, selection: &selection::Model) -> Result<Coverage, Stop> {
+        let query = PageQuery {
+            space_ids: vec![selection.external_id.clone()],
+            statuses: vec![Status::Current],
+            sort: Some(Sort::Id),
+            ..PageQuery::default()
+        };
+        let mut walk = self.run.access.client().await?.walk_pages(&query);
+        let mut date: Option<DateTime<Utc>> = None;
+        loop {
+            if self.run.is_halted() {
+                return Err(Stop::HandOver);
+            }
+            match walk.next().await {
+                Ok(Some(listing)) => {
+                    date = date.or(listing.date);
+                    let facts = listing.items.into_iter().filter_map(|page| self.fact(page)).collect();
+                    self.absorb(facts).await?;
+                }
+                Ok(None) => break,
+                Err(error) => return self.interrupted(error, &selection.title).await,
+            }
+        }
+        if let Some(date) = date {
+            let spaces = [selection.external_id.clone()];
+            let tx = self.run.begin().await?;
+            observed::advance(&tx, self.run.source().id, &spaces, date).await?;
+            tx.commit().await?;
+        }
+        Ok(Coverage::Complete)
+    }
+
+    /// A listing that broke off: nothing is concluded from it. What holds for the whole site ends the run.
+    async fn interrupted(&self, error: crate::confluence::Error, what: &str) -> Result<Coverage, Stop> {
+        use crate::confluence::Error as E;
+        if matches!(error, E::RateLimited { .. } | E::ScopeMissing { .. }) {
+            return Err(error.into());
+        }
+        if matches!(error, E::Unauthorized { .. } | E::Forbidden { .. } | E::NotFound { .. }) {
+            self.run.access.refreshed().await?;
+        }
+        tracing::warn!(source.id = %self.run.source().id, scope = what, %error, "a listing broke off");
+        self.run.note_trouble(Stop::from(error));
+        Ok(Coverage::Partial)
+    }
+
+    /// What a page says, if it is one that can be wanted.
+    fn fact(&self, page: Page) -> Option<Fact> {
+        let space_id = page.space_id?;
+        (page.status == Status::Current).then(|| Fact {
+            url: self.run.page_url(&page.id),
+            page_id: page.id,
+            version: page.version.number,
+            edited_at: page.version.created_at,
+            title: page.title,
+            space_id,
+            parent_id: page.parent_id,
+            parent_kind: page.parent_type.map(|kind| kind.as_str().to_owned()),
+        })
+    }
+
+    /// Plans and persists what follows from pages that were seen.
+    async fn absorb(&mut self, facts: Vec<Fact>) -> Result<(), Stop> {
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let pages = facts.iter().map(|fact| fact.page_id.as_str());
+        let known = store::documents::by_pages(self.run.app.db.read(), self.run.source().id, pages).await?;
+        let judged: Vec<(Fact, Verdict)> = facts
+            .into_iter()
+            .map(|fact| {
+                let verdict = self.scopes.verdict(&fact.page_id, &fact.space_id);
+                (fact, verdict)
+            })
+            .collect();
+        for (fact, verdict) in &judged {
+            if matches!(verdict, Verdict::Wanted(_)) {
+                self.seen.insert(&fact.page_id);
+            }
+        }
+        let uncertain = self.uncertain();
+        let rules = Rules { closed_spaces: &self.closed_spaces, uncertain: &uncertain, now: self.run.now() };
+        let changes = plan::seen(judged, &known, &rules);
+        self.persist(changes).await
+    }
+
+    /// Selections of trees that were not seen completely: a page of theirs may look as if another selection decided.
+    fn uncertain(&self) -> HashSet<SelectionId> {
+        let is_tree = |s: &&selection::Model| matches!(s.kind, SelectionKind::PageTree | SelectionKind::Folder);
+        let complete = |s: &&selection::Model| self.coverage.get(&s.id) == Some(&Coverage::Complete);
+        self.selections.iter().filter(is_tree).filter(|s| !complete(s)).map(|s| s.id).collect()
+    }
+
+    /// Writes changes, except removals, which wait for the guard.
+    async fn persist(&mut self, changes: Vec<Change>) -> Result<(), Stop> {
+        let (removals, changes): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| matches!(change, Change::Remove { .. }));
+        for change in removals {
+            if let Change::Remove { document, evidence } = change {
+                self.removals.push(Removal { document, evidence, free: false });
+            }
+        }
+        record::changes(self.run, &changes).await
+    }
+
+    /// Notes which scopes were seen completely, and that the observation is over.
+    async fn finish(self) -> Result<(), Stop> {
+        let run = self.run;
+        let complete: Vec<SelectionId> =
+            self.coverage.iter().filter(|(_, coverage)| **coverage == Coverage::Complete).map(|(id, _)| *id).collect();
+        let now = run.now();
+        let tx = run.begin().await?;
+        observed::verified(&tx, &complete, now).await?;
+        store::syncs::mark_observed(&tx, run.sync(), now).await?;
+        store::syncs::checked(&tx, run.source(), now).await?;
+        run.commit(tx).await?;
+        super::budget::book(run).await
+    }
+
+    /// The nodes above documents that a walk met: paths go through them.
+    async fn keep_nodes(&self, nodes: Vec<(String, String, observed::Above)>) -> Result<(), Stop> {
+        if nodes.is_empty() || self.run.only_plans() {
+            return Ok(());
+        }
+        let source = self.run.source().id;
+        let tx = self.run.begin().await?;
+        let changed = observed::keep_nodes(&tx, source, nodes, self.run.now()).await?;
+        let moved = below(&tx, source, changed).await?;
+        tx.commit().await?;
+        if moved > 0 {
+            self.run.more.notify_one();
+        }
+        Ok(())
+    }
+}
+
+async fn below(
+    tx: &impl ConnectionTrait,
+    source: crate::ids::SourceId,
+    changed: Vec<String>,
+) -> Result<u64, sea_orm::DbErr> {
+    if changed.is_empty() { Ok(0) } else { store::documents::want_paths_below(tx, source, changed).await }
+}

@@ -1,0 +1,183 @@
+//! Persists what a plan and the guard decided, and keeps the list of it. A sync that only plans keeps the list alone.
+
+use std::collections::HashSet;
+
+use super::{
+    guard::{self, Policy, Removal},
+    plan::Change,
+    run::Run,
+    stop::Stop,
+    store::{
+        self,
+        changes::Line,
+        holds,
+    },
+};
+use crate::{
+    entity::{
+        Evidence,
+        change::{ChangeKind, ChangeOutcome},
+    },
+    ids::DocumentId,
+};
+
+/// Writes changes other than removals, and tells the pipeline that there is more to do.
+pub async fn changes(run: &Run, changes: &[Change]) -> Result<(), Stop> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let now = run.now();
+    let tx = run.begin().await?;
+    let lines: Vec<Line> = changes.iter().filter_map(|change| line(run, change)).collect();
+    let suspects = lines.iter().filter(|line| line.kind == ChangeKind::Suspect).count() as u64;
+    if run.only_plans() {
+        run.want(lines.len());
+        run.count(0, |counts| plan_counts(counts, &lines));
+    } else {
+        store::documents::apply(&tx, run.source(), changes, now).await?;
+        let moved: Vec<String> = changes.iter().filter_map(moved_page).collect();
+        let below = if moved.is_empty() {
+            0
+        } else {
+            store::documents::want_paths_below(&tx, run.source().id, moved).await?
+        };
+        run.want(changes.iter().filter(|change| is_work(change)).count() + usize::try_from(below).unwrap_or(0));
+        run.count(0, |counts| counts.suspect += suspects);
+    }
+    store::changes::add(&tx, run.sync(), lines, now).await?;
+    run.commit(tx).await?;
+    run.more.notify_one();
+    Ok(())
+}
+
+fn is_work(change: &Change) -> bool {
+    matches!(change, Change::Create { .. } | Change::Revise { .. } | Change::Metadata { .. })
+}
+
+/// A page whose children's paths may have changed with it.
+fn moved_page(change: &Change) -> Option<String> {
+    match change {
+        Change::Revise { fact, .. } | Change::Metadata { fact, .. } => Some(fact.page_id.clone()),
+        _ => None,
+    }
+}
+
+/// The line that a change leaves when it is planned. Work leaves its line when it is done.
+fn line(run: &Run, change: &Change) -> Option<Line> {
+    let planned = |kind, document, page| Line { page, ..Line::of_maybe(document, kind, ChangeOutcome::Planned) };
+    let named = |fact: &super::facts::Fact| Some((fact.page_id.clone(), fact.title.clone()));
+    match change {
+        Change::Suspect { document, evidence } => {
+            let outcome = if run.only_plans() { ChangeOutcome::Planned } else { ChangeOutcome::Suspect };
+            Some(Line { evidence: Some(evidence.clone()), ..Line::of(*document, ChangeKind::Suspect, outcome) })
+        }
+        Change::Release { document, .. } if !run.only_plans() => {
+            Some(Line::of(*document, ChangeKind::Suspect, ChangeOutcome::Released))
+        }
+        Change::Create { document, fact, .. } if run.only_plans() => {
+            Some(planned(ChangeKind::Create, *document, named(fact)))
+        }
+        Change::Revise { document, fact, .. } if run.only_plans() => {
+            Some(planned(ChangeKind::Revise, Some(*document), named(fact)))
+        }
+        Change::Metadata { document, fact, .. } if run.only_plans() => {
+            Some(planned(ChangeKind::Metadata, Some(*document), named(fact)))
+        }
+        _ => None,
+    }
+}
+
+fn plan_counts(counts: &mut crate::entity::Counts, lines: &[Line]) {
+    for line in lines {
+        match line.kind {
+            ChangeKind::Create => counts.created += 1,
+            ChangeKind::Revise => counts.updated += 1,
+            ChangeKind::Metadata => counts.metadata += 1,
+            ChangeKind::Remove => counts.removed += 1,
+            ChangeKind::Suspect => counts.suspect += 1,
+        }
+    }
+}
+
+/// Guards removals: carries out those that pass, and holds the others for a person.
+pub async fn removals(run: &Run, mut removals: Vec<Removal>, seen: impl Fn(&str) -> bool) -> Result<(), Stop> {
+    let source = run.source();
+    let db = run.app.db.read();
+    let held = holds::held(db, source.id).await?;
+    if removals.is_empty() && held.is_empty() {
+        return Ok(());
+    }
+    let mut known = HashSet::new();
+    removals.retain(|removal| known.insert(removal.document));
+    let ids: Vec<DocumentId> = removals.iter().map(|removal| removal.document).collect();
+    let mut free: HashSet<DocumentId> = store::documents::without_file(db, &ids).await?.into_iter().collect();
+    free.extend(held.iter().filter(|held| held.approved).map(|held| held.document));
+    for removal in &mut removals {
+        removal.free = free.contains(&removal.document);
+    }
+    let (live, removed_lately) = holds::census(db, source.id, run.now()).await?;
+    let policy = Policy {
+        live,
+        removed_lately,
+        max_removals: source.options.guard_max_removals.into(),
+        max_percent: source.options.guard_max_percent.into(),
+    };
+    let judgement = guard::judge(removals, policy);
+    let released: Vec<DocumentId> =
+        held.iter().filter(|held| seen(&held.page_id)).map(|held| held.document).collect();
+    if run.only_plans() { plan(run, judgement).await } else { carry_out(run, judgement, &released, live).await }
+}
+
+async fn plan(run: &Run, judgement: guard::Judgement) -> Result<(), Stop> {
+    let planned = |removal: &Removal| removal_line(removal, ChangeOutcome::Planned);
+    let held = |removal: &Removal| removal_line(removal, ChangeOutcome::Held);
+    let lines: Vec<Line> =
+        judgement.passed.iter().map(planned).chain(judgement.held.iter().map(held)).collect();
+    run.want(lines.len());
+    run.count(0, |counts| {
+        counts.removed += judgement.passed.len() as u64;
+        counts.held += judgement.held.len() as u64;
+    });
+    let tx = run.begin().await?;
+    store::changes::add(&tx, run.sync(), lines, run.now()).await?;
+    run.commit(tx).await
+}
+
+async fn carry_out(
+    run: &Run,
+    judgement: guard::Judgement,
+    released: &[DocumentId],
+    live: u64,
+) -> Result<(), Stop> {
+    let (source, now) = (run.source().id, run.now());
+    for some in judgement.passed.chunks(500) {
+        let tx = run.begin().await?;
+        holds::remove(&tx, source, some, now).await?;
+        let lines = some.iter().map(|removal| removal_line(removal, ChangeOutcome::Removed)).collect();
+        store::changes::add(&tx, run.sync(), lines, now).await?;
+        run.want(some.len());
+        run.count(some.len(), |counts| counts.removed += some.len() as u64);
+        run.commit(tx).await?;
+    }
+    let tx = run.begin().await?;
+    holds::release(&tx, source, released).await?;
+    if let Some(reason) = judgement.reason.filter(|_| !judgement.held.is_empty()) {
+        let new = holds::hold(&tx, source, run.sync(), &judgement.held, reason, live, now).await?;
+        if new {
+            let lines = judgement.held.iter().map(|removal| removal_line(removal, ChangeOutcome::Held)).collect();
+            store::changes::add(&tx, run.sync(), lines, now).await?;
+            run.count(0, |counts| counts.held += judgement.held.len() as u64);
+            tracing::warn!(source.id = %source, held = judgement.held.len(), reason, "removals wait for a person");
+        }
+    }
+    run.commit(tx).await
+}
+
+fn removal_line(removal: &Removal, outcome: ChangeOutcome) -> Line {
+    let evidence: Evidence = removal.evidence.clone();
+    Line {
+        reason: Some(holds::reason(&evidence)),
+        evidence: Some(evidence),
+        ..Line::of(removal.document, ChangeKind::Remove, outcome)
+    }
+}

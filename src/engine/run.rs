@@ -1,0 +1,276 @@
+//! What every step of a run has at hand: the source, the two vendors, the lease and the account of what was done.
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::DatabaseTransaction;
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    stop::Stop,
+    store::{self, syncs::Claim, syncs::Progress},
+};
+use crate::{
+    app::App,
+    confluence,
+    connections::access::Access,
+    entity::{
+        Counts, knowledge_base,
+        source::{self, SourceStatus},
+        sync::{SyncMode, SyncStep},
+    },
+    ids::{DocumentId, SyncId},
+    openai::{self, Pace},
+};
+
+/// One lease-holder's time on a sync.
+pub struct Run {
+    /// The application.
+    pub app: App,
+    /// The sync, its source and the proof that this process may work on it.
+    pub claim: Claim,
+    /// Where the pages go.
+    pub knowledge_base: knowledge_base::Model,
+    /// The vector store's id.
+    pub store: String,
+    /// OpenAI, with the knowledge base's key.
+    pub openai: openai::Client,
+    /// How fast this credential may be used.
+    pub pace: Pace,
+    /// Confluence, as the source's connection sees it.
+    pub access: Access,
+    /// Tells the pipeline that there may be more to do.
+    pub more: Notify,
+    progress: Mutex<Progress>,
+    tried: Mutex<HashSet<DocumentId>>,
+    halt: Mutex<Option<Stop>>,
+    trouble: Mutex<Option<Stop>>,
+    observed: AtomicBool,
+    booked: AtomicU64,
+    deadline: Instant,
+}
+
+impl Run {
+    /// A run that begins now.
+    #[must_use]
+    pub fn new(
+        app: App,
+        claim: Claim,
+        knowledge_base: knowledge_base::Model,
+        openai: openai::Client,
+        pace: Pace,
+        access: Access,
+    ) -> Self {
+        let sync = &claim.sync;
+        let progress = Progress { step: SyncStep::Observe, done: sync.done, total: sync.total, counts: sync.counts };
+        Self {
+            deadline: Instant::now() + app.settings.timing.run_deadline,
+            store: knowledge_base.vector_store_id.clone().unwrap_or_default(),
+            app,
+            claim,
+            knowledge_base,
+            openai,
+            pace,
+            access,
+            more: Notify::new(),
+            progress: Mutex::new(progress),
+            tried: Mutex::default(),
+            halt: Mutex::default(),
+            trouble: Mutex::default(),
+            observed: AtomicBool::new(false),
+            booked: AtomicU64::new(0),
+        }
+    }
+
+    /// The source as it was when the run began.
+    #[must_use]
+    pub fn source(&self) -> &source::Model {
+        &self.claim.source
+    }
+
+    /// The sync's id.
+    #[must_use]
+    pub fn sync(&self) -> SyncId {
+        self.claim.sync.id
+    }
+
+    /// Whether nothing may be changed: the sync only plans.
+    #[must_use]
+    pub fn only_plans(&self) -> bool {
+        self.claim.sync.mode == SyncMode::Plan
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.app.clock.now()
+    }
+
+    /// A transaction under the lease.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, Stop> {
+        Ok(self.claim.lease.begin(&self.app.db).await?)
+    }
+
+    /// Commits a group of results together with how far the sync has come.
+    pub async fn commit(&self, tx: DatabaseTransaction) -> Result<(), Stop> {
+        store::syncs::record_progress(&tx, self.sync(), self.progress()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// How far the sync has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        *lock(&self.progress)
+    }
+
+    /// Counts what came of changes that are done.
+    pub fn count(&self, done: usize, count: impl FnOnce(&mut Counts)) {
+        let mut progress = lock(&self.progress);
+        progress.done += i64::try_from(done).unwrap_or(i64::MAX);
+        count(&mut progress.counts);
+    }
+
+    /// Adds changes to what is wanted.
+    pub fn want(&self, changes: usize) {
+        let mut progress = lock(&self.progress);
+        progress.total = Some(progress.total.unwrap_or(0) + i64::try_from(changes).unwrap_or(i64::MAX));
+    }
+
+    /// Moves on to a step.
+    pub fn at(&self, step: SyncStep) {
+        lock(&self.progress).step = step;
+    }
+
+    /// Remembers that a document was tried in this run, so that it is not tried again before the next.
+    pub fn tried(&self, document: DocumentId) {
+        lock(&self.tried).insert(document);
+    }
+
+    /// Whether a document was tried in this run.
+    #[must_use]
+    pub fn was_tried(&self, document: DocumentId) -> bool {
+        lock(&self.tried).contains(&document)
+    }
+
+    /// Notes that everything there is to see has been persisted: once the backlog is empty, the run is over.
+    pub fn close_backlog(&self) {
+        self.observed.store(true, Ordering::SeqCst);
+        self.more.notify_one();
+    }
+
+    /// Whether nothing more will come in.
+    #[must_use]
+    pub fn backlog_is_closed(&self) -> bool {
+        self.observed.load(Ordering::SeqCst)
+    }
+
+    /// Ends the run as soon as what is in flight has been recorded. The first reason counts.
+    pub fn halt(&self, stop: Stop) {
+        lock(&self.halt).get_or_insert(stop);
+        self.more.notify_one();
+    }
+
+    /// Whether nothing new may be begun. This is the safe point that a stopping process waits for.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        if lock(&self.halt).is_some() {
+            return true;
+        }
+        let over = self.app.is_stopping() || Instant::now() >= self.deadline;
+        if over {
+            self.halt(Stop::HandOver);
+        }
+        over
+    }
+
+    /// Why the run was halted, if it was.
+    #[must_use]
+    pub fn halted(&self) -> Option<Stop> {
+        lock(&self.halt).take()
+    }
+
+    /// Remembers trouble that did not end the run but left something undone. The first counts.
+    pub fn note_trouble(&self, stop: Stop) {
+        lock(&self.trouble).get_or_insert(stop);
+    }
+
+    /// The trouble that was noted.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Stop> {
+        lock(&self.trouble).take()
+    }
+
+    /// Where a person reads a page: by its id, so that it stays true when the page moves or is renamed.
+    #[must_use]
+    pub fn page_url(&self, page_id: &str) -> String {
+        format!("{}/wiki/pages/viewpage.action?pageId={page_id}", self.source().site_url.trim_end_matches('/'))
+    }
+
+    /// Confluence points that were spent and not booked yet.
+    #[must_use]
+    pub fn unbooked_points(&self) -> u64 {
+        let spent = self.access.meter().points();
+        spent - self.booked.swap(spent, Ordering::SeqCst).min(spent)
+    }
+
+    /// Holds the lease while the run goes on; ends with the reason why it must not.
+    pub async fn keep_lease(&self) -> Stop {
+        let timing = &self.app.settings.timing;
+        loop {
+            tokio::time::sleep(timing.heartbeat).await;
+            match self.claim.lease.extend(&self.app.db, timing.lease, self.now()).await {
+                Ok(SourceStatus::Active) => {}
+                Ok(_) => self.halt(Stop::Halted),
+                Err(error) => return error.into(),
+            }
+            match store::syncs::is_cancelled(self.app.db.read(), self.sync()).await {
+                Ok(false) => {}
+                Ok(true) => self.halt(Stop::Halted),
+                Err(error) => return error.into(),
+            }
+        }
+    }
+
+    /// Whether the lease outlasts an external call that writes. If not, the run is over.
+    pub fn may_write(&self) -> Result<(), Stop> {
+        let outlasts = self.claim.lease.outlasts(self.app.settings.timing.upload_timeout, self.now());
+        if outlasts { Ok(()) } else { Err(Stop::LeaseLost) }
+    }
+
+    /// Asks Confluence, once more with a fresh token if the old one may explain the answer.
+    pub async fn ask<T, F>(
+        &self,
+        call: impl Fn(confluence::Client) -> F,
+    ) -> Result<Result<T, confluence::Error>, Stop>
+    where
+        F: Future<Output = Result<T, confluence::Error>>,
+    {
+        use confluence::Error as E;
+        let answer = call(self.access.client().await?).await;
+        match answer {
+            Err(E::Unauthorized { .. } | E::Forbidden { .. } | E::NotFound { .. }) if self.access.refreshed().await? => {
+                Ok(call(self.access.client().await?).await)
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// How long a page must have been absent before it is removed.
+    #[must_use]
+    pub fn suspect_age(&self) -> TimeDelta {
+        let source = self.source();
+        TimeDelta::seconds(i64::from(source.interval_seconds).max(source.options.suspect_age_seconds.into()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
