@@ -1,0 +1,33 @@
+//! Confluence Cloud: authorization, gateway and sites, v2 and what is left of v1.
+
+mod caller;
+mod consent;
+mod cursor;
+mod grants;
+mod listing;
+mod model;
+mod node;
+mod oauth;
+mod params;
+mod refusal;
+mod shapes;
+mod site;
+mod v2;
+mod v2_tree;
+
+use actix_web::web;
+
+pub use grants::{ACCESS_TOKEN_LIFE, App, Bearer, Grant, Grants, LEEWAY, Pair, TokenRefused};
+pub use model::{Account, Confluence, CursorStyle, ExpiredAnswer, Habits, Quota};
+pub use node::{Body, Id, Kind, Node, Space, Status, Version};
+pub use oauth::{Ask, Decision};
+pub use site::{NewNode, Place, Refused, Site};
+
+pub(crate) use cursor::{page_of, public_path};
+pub(crate) use oauth::{configure_api, configure_auth};
+pub(crate) use refusal::quota_headers;
+
+/// The routes of one site: below the gateway's `/ex/confluence/{cloud_id}` and below the site itself.
+pub(crate) fn configure_site(routes: &mut web::ServiceConfig) {
+    routes.service(web::scope("/wiki/api/v2").configure(v2::configure));
+}
