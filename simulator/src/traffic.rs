@@ -15,7 +15,7 @@ use crate::calls::{Call, Cost, Vendor};
 use crate::clock::http_date;
 use crate::confluence::{page_of, public_path, quota_headers};
 use crate::faults::{Action, Arriving, ListingFault};
-use crate::openai::error_body;
+use crate::openai::{ApiError, error_body};
 use crate::random;
 use crate::shared::Shared;
 
@@ -179,17 +179,19 @@ fn openai_error(status: StatusCode, reason: &str) -> serde_json::Value {
     error_body(reason, kind, None, code)
 }
 
-/// An answer of `length` bytes that breaks after `sent`; with none sent the client gets not even a status.
+/// An answer of `length` bytes that breaks after `sent`. A body that fails at once takes the unsent head with it, so that
+/// the client gets nothing; one that waits first has what was written before flushed.
 fn broken(length: u64, sent: Vec<u8>) -> HttpResponse {
-    let first = (!sent.is_empty()).then(|| Ok(web::Bytes::from(sent)));
+    let nothing = sent.is_empty();
+    let first = (!nothing).then(|| Ok(web::Bytes::from(sent)));
     let cut = stream::once(async move {
-        tokio::task::yield_now().await;
+        if !nothing {
+            tokio::task::yield_now().await;
+        }
         Err(io::Error::from(io::ErrorKind::ConnectionAborted))
     });
-    let length = length.max(1);
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .body(SizedStream::new(length, stream::iter(first).chain(cut)))
+    let body = SizedStream::new(length.max(1), stream::iter(first).chain(cut));
+    HttpResponse::Ok().content_type("application/json").body(body)
 }
 
 async fn truncated(
@@ -225,6 +227,9 @@ fn stamp(
     cost: &Cost,
 ) -> ServiceResponse<BoxBody> {
     let now = shared.clock.now();
+    if vendor == Vendor::OpenAi && shared.openai().habits.not_found_as_400 {
+        response = not_found_as_400(response);
+    }
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
@@ -245,4 +250,19 @@ fn stamp(
         }
     }
     response
+}
+
+/// A store or store file that is not there, as servers say it that are not OpenAI: 400 with only a message.
+fn not_found_as_400(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let about_stores = response.request().path().contains("/vector_stores/");
+    let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
+    let Some(error) = error.filter(|error| about_stores && error.status == StatusCode::NOT_FOUND) else {
+        return response;
+    };
+    let message = match error.message.strip_prefix("No file found with id ") {
+        Some(rest) => format!("File {} not found", rest.trim_end_matches('.')),
+        None => error.message.clone(),
+    };
+    let answer = HttpResponse::BadRequest().json(serde_json::json!({"error": {"message": message}}));
+    response.into_response(answer)
 }

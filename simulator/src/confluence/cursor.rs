@@ -97,21 +97,27 @@ impl Walk {
         })
     }
 
+    /// A link below `path` to what follows `given` items, the last of them `after`.
+    #[must_use]
+    pub fn next(&self, path: &str, after: Option<SortKey>, given: usize) -> String {
+        self.link(path, &self.cursor(after, given))
+    }
+
+    fn link(&self, path: &str, cursor: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(self.rest.clone());
+        format!("{path}?{}", query.append_pair("cursor", cursor).finish())
+    }
+
     /// Writes the envelope around `results`, already JSON. `more` tells whether there are items behind.
     pub fn answer(&self, request: &HttpRequest, base: &str, page: Page) -> HttpResponse {
         let fault = request.extensions().get::<ListingFault>().cloned();
         let path = public_path(request.path());
-        let next = |cursor: &str| {
-            let mut query = url::form_urlencoded::Serializer::new(self.rest.clone());
-            format!("{path}?{}", query.append_pair("cursor", cursor).finish())
-        };
-        let ahead = self.cursor(page.last, page.count);
-        let own = page.more.then(|| next(&ahead));
+        let ahead = self.next(path, page.last, page.count);
         let next = match fault {
-            None => own,
-            Some(ListingFault::NextLoop) => Some(next(&self.loop_cursor())),
+            None => page.more.then_some(ahead),
+            Some(ListingFault::NextLoop) => Some(self.link(path, &self.loop_cursor())),
             Some(ListingFault::NextWithoutCursor) => Some(format!("{path}?{}", self.rest)),
-            Some(ListingFault::ForeignNext(host)) => Some(format!("https://{host}{}", next(&ahead))),
+            Some(ListingFault::ForeignNext(host)) => Some(format!("https://{host}{ahead}")),
         };
         envelope(page.results, next.as_deref(), base)
     }

@@ -2,6 +2,7 @@
 
 mod caller;
 mod consent;
+mod cql;
 mod cursor;
 mod grants;
 mod listing;
@@ -12,6 +13,7 @@ mod params;
 mod refusal;
 mod shapes;
 mod site;
+mod v1;
 mod v2;
 mod v2_tree;
 
@@ -29,5 +31,8 @@ pub(crate) use refusal::quota_headers;
 
 /// The routes of one site: below the gateway's `/ex/confluence/{cloud_id}` and below the site itself.
 pub(crate) fn configure_site(routes: &mut web::ServiceConfig) {
-    routes.service(web::scope("/wiki/api/v2").configure(v2::configure));
+    routes
+        .service(web::scope("/wiki/api/v2").configure(v2::configure))
+        .service(web::scope("/wiki/rest/api").configure(v1::configure))
+        .route("/_edge/tenant_info", web::get().to(v1::tenant_info));
 }

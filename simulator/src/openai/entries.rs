@@ -54,7 +54,8 @@ impl OpenAi {
         chunking: Option<Value>,
         now: Millis,
     ) -> Result<(), ApiError> {
-        if self.store_of(project, store, now)?.entry(file).is_some() {
+        let known = self.projects[project].store(store).ok_or_else(|| no_such_store(store))?;
+        if known.entry(file).is_some() {
             return Ok(());
         }
         let mut entry = match self.entry(project, file, attributes, now) {
@@ -90,6 +91,7 @@ async fn attach(caller: Caller, body: web::Bytes) -> Answer {
     let (now, store) = (caller.shared.clock.now(), caller.part("store"));
     let mut openai = caller.openai();
     openai.throttle_attach(store, now)?;
+    openai.store_of(caller.project, store, now)?;
     openai.attach(caller.project, store, &asked.file_id, attributes, chunking, now)?;
     answer_entry(&openai, &caller, &asked.file_id)
 }
