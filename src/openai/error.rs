@@ -150,10 +150,12 @@ impl Failure for Error {
     }
 }
 
-/// "Vector store vs_… not found", "No file found with id …".
+/// "Vector store vs_… not found", "No file found with id …", "No such File object: …".
 fn says_not_found(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    message.contains("not found") || message.starts_with("no ") && message.contains(" found with id")
+    let none =
+        message.starts_with("no ") && (message.contains(" found with id") || message.starts_with("no such "));
+    none || message.contains("not found")
 }
 
 /// "Invalid URL (POST /v1/…)" at OpenAI, the bare words elsewhere.
@@ -233,6 +235,7 @@ mod tests {
                 .is_not_found()
         );
         assert!(sort(400, r#"{"detail":"file not found"}"#).is_not_found());
+        assert!(sort(400, r#"{"error":{"message":"No such File object: file-1"}}"#).is_not_found());
         assert!(!sort(400, r#"{"error":{"message":"File is empty."}}"#).is_not_found());
     }
 

@@ -1,0 +1,5 @@
+//! The integration tests: stories told from outside, with the simulator in the place of the vendors.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod clients;
