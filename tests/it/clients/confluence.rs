@@ -103,7 +103,7 @@ async fn a_walk_gives_each_page_once_and_counts_its_points() {
 #[tokio::test]
 async fn the_feed_shows_the_newest_change_first_by_the_vendors_clock() {
     let (wiki, ids) = Wiki::with_pages(8);
-    wiki.simulator.advance(Duration::from_secs(60));
+    wiki.simulator.advance(Duration::from_mins(1));
     wiki.site.edit(ids[2].parse().unwrap(), "<p>New</p>").unwrap();
     let query = PageQuery { sort: Some(Sort::NewestChangeFirst), with_body: true, ..of_space(&wiki, 5) };
     let feed = wiki.client.pages_once(&query, None).await.unwrap();
