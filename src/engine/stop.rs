@@ -141,6 +141,7 @@ impl From<openai::Error> for Stop {
             E::RateLimited { .. } => Self::pause("openai_rate_limited", "OpenAI asks for a pause.", wait),
             E::Unavailable { .. }
             | E::BatchTooLong { .. }
+            | E::Unsupported { .. }
             | E::Rejected { .. }
             | E::Malformed { .. }
             | E::Transport(_) => {
