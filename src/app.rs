@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 
 use crate::{
     config::Settings,
+    connections::browse::Browsed,
     entity::{installation, replica},
     ids::{InstallationId, ReplicaId},
     openai::Paces,
@@ -50,6 +51,8 @@ pub struct App {
     pub installation: InstallationId,
     /// This process.
     pub replica: ReplicaId,
+    /// What people browsed a moment ago.
+    pub browsed: Arc<Browsed>,
     /// Makes the worker tick at once.
     pub wake: Arc<Notify>,
     /// Set when the process is to stop: a run then ends at its next safe point.
@@ -95,6 +98,7 @@ impl App {
             paces: Arc::default(),
             installation,
             replica,
+            browsed: Arc::default(),
             wake: Arc::new(Notify::new()),
             stopping: Arc::new(AtomicBool::new(false)),
         })

@@ -95,6 +95,20 @@ impl Client {
         self.list(&query.request(), cursor).await
     }
 
+    /// One request of the current pages at the top of a space. What else is there (folders, say) has no such listing.
+    pub async fn root_pages(
+        &self,
+        space_id: &str,
+        limit: u32,
+        cursor: Option<&Cursor>,
+    ) -> Result<Listing<Page>, Error> {
+        let query = [("depth", "root"), ("status", Status::Current.as_str())];
+        let mut query: Vec<_> = query.map(|(name, value)| (name, value.to_owned())).to_vec();
+        query.push(("limit", limit.to_string()));
+        let path = ["api", "v2", "spaces", space_id, "pages"].map(str::to_owned).to_vec();
+        self.list(&Request { path, query }, cursor).await
+    }
+
     /// One page, without its body. A trashed page is still answered, with its status; `NotFound` is purged, hidden or
     /// an expired token.
     pub async fn page(&self, id: &str) -> Result<Page, Error> {

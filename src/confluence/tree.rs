@@ -32,6 +32,12 @@ impl Client {
         self.list(&below(node, "direct-children", query)?, cursor).await
     }
 
+    /// One request of what is at most `depth` levels below a node, for those who need no more than a look.
+    pub async fn descendants_once(&self, node: &Node, depth: u32, limit: u32) -> Result<Listing<Descendant>, Error> {
+        let query = vec![("depth", depth.to_string()), ("limit", limit.to_string())];
+        self.list(&below(node, "descendants", query)?, None).await
+    }
+
     /// Everything below a node, however deep.
     pub fn descendants(&self, node: &Node) -> Result<DescendantWalk, Error> {
         let walk = self.walk(below_to_full_depth(node)?);

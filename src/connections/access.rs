@@ -161,6 +161,25 @@ impl Access {
         }
     }
 
+    /// Asks, and once more with a newer token if the first answer was that of an expired one.
+    pub async fn ask<T>(
+        &self,
+        question: impl AsyncFn(confluence::Client) -> Result<T, confluence::Error>,
+    ) -> Result<Result<T, confluence::Error>, AccessError> {
+        let answer = question(self.client().await?).await;
+        let suspicious = matches!(
+            answer,
+            Err(confluence::Error::Unauthorized { .. }
+                | confluence::Error::Forbidden { .. }
+                | confluence::Error::NotFound { .. })
+        );
+        if suspicious && self.refreshed().await? {
+            Ok(question(self.client().await?).await)
+        } else {
+            Ok(answer)
+        }
+    }
+
     /// What was asked so far, by all clones.
     #[must_use]
     pub fn meter(&self) -> &confluence::Meter {
@@ -173,9 +192,17 @@ impl Access {
         matches!(self.0.credential, Credential::Grant { .. })
     }
 
+    /// The app whose quota the calls count against, as the ledger of points names it.
+    pub async fn quota_of(&self) -> Result<Option<String>, AccessError> {
+        let Credential::Grant { id, .. } = &self.0.credential else { return Ok(None) };
+        let grant = store::grant(self.0.app.db.read(), *id).await?;
+        Ok(grant.map(|grant| grant.client_id))
+    }
+
+    /// An address that people open: `path` below the site's `/wiki`.
     #[must_use]
-    pub fn site_url(&self) -> &Url {
-        &self.0.site_url
+    pub fn page_url(&self, path: &str) -> String {
+        format!("{}/wiki/{path}", self.0.site_url.as_str().trim_end_matches('/'))
     }
 
     fn handed_out(&self, token: &Token) {

@@ -2,9 +2,10 @@
 
 pub mod access;
 mod api_token;
+pub mod browse;
 mod flow;
 mod grants;
-pub mod oauth;
+mod oauth;
 mod problems;
 pub mod store;
 mod tokens;

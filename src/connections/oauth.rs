@@ -20,16 +20,8 @@ use crate::{
     config::{AtlassianApp, Settings},
 };
 
-/// Where Atlassian sends browsers back to, below the public URL.
-pub const CALLBACK_PATH: &str = "/v1/oauth/callback";
 /// Atlassian's tokens have a few kilobytes.
 const LONGEST_ANSWER: usize = 256 * 1024;
-
-/// The redirect URI to register with Atlassian.
-#[must_use]
-pub fn redirect_uri(settings: &Settings) -> String {
-    format!("{}{CALLBACK_PATH}", settings.public_url.as_str().trim_end_matches('/'))
-}
 
 /// What a code or a refresh token was exchanged for.
 #[derive(Debug)]
@@ -90,7 +82,7 @@ impl OAuthApp {
             .set_auth_type(AuthType::RequestBody)
             .set_auth_uri(AuthUrl::new(format!("{host}/authorize"))?)
             .set_token_uri(TokenUrl::new(format!("{host}/oauth/token"))?)
-            .set_redirect_uri(RedirectUrl::new(redirect_uri(settings))?);
+            .set_redirect_uri(RedirectUrl::new(settings.redirect_uri())?);
         let scopes = atlassian.scopes.iter().cloned().map(Scope::new).collect();
         Ok(Self { inner, http, scopes, timeout: settings.timing.request_timeout })
     }

@@ -71,7 +71,8 @@ impl<K: Serialize + DeserializeOwned> Paging<K> {
     }
 }
 
-fn encode<K: Serialize>(key: &K) -> Result<String, Problem> {
+/// A cursor from a key, for lists whose keys are a vendor's.
+pub(crate) fn encode<K: Serialize>(key: &K) -> Result<String, Problem> {
     serde_json::to_vec(key).map(|json| BASE64_URL_SAFE_NO_PAD.encode(json)).map_err(Problem::internal)
 }
 

@@ -40,7 +40,13 @@ pub enum Kind {
     NotConfigured,
     OpenaiNotConfigured,
     OpenaiQuotaExhausted,
+    OauthNotConfigured,
+    OauthMisconfigured,
     NeedsReconnect,
+    NothingToConfirm,
+    ChooseSites,
+    SitesInUse,
+    SiteNotAvailable,
     Blocked,
     Paused,
     Deleting,
@@ -90,6 +96,18 @@ impl Kind {
             }
             Self::OpenaiQuotaExhausted => {
                 (S::CONFLICT, "openai_quota_exhausted", "The OpenAI account is at its limit")
+            }
+            Self::OauthNotConfigured => {
+                (S::CONFLICT, "oauth_not_configured", "This installation has no OAuth app")
+            }
+            Self::OauthMisconfigured => {
+                (S::CONFLICT, "oauth_misconfigured", "This installation's OAuth app needs its operator")
+            }
+            Self::NothingToConfirm => (S::CONFLICT, "nothing_to_confirm", "Nothing waits for a confirmation"),
+            Self::ChooseSites => (S::CONFLICT, "choose_sites", "The sites must be chosen"),
+            Self::SitesInUse => (S::CONFLICT, "sites_in_use", "Sites that sources use are not covered"),
+            Self::SiteNotAvailable => {
+                (S::CONFLICT, "site_not_available", "The connection does not reach the site")
             }
             Self::NeedsReconnect => {
                 (S::CONFLICT, "needs_reconnect", "The connection must be authorized again")

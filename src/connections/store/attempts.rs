@@ -33,6 +33,18 @@ pub async fn open_attempt(
         .await
 }
 
+/// The open attempts of several connections.
+pub async fn open_attempts(
+    db: &impl ConnectionTrait,
+    connection_ids: &[ConnectionId],
+) -> Result<Vec<connection_attempt::Model>, DbErr> {
+    connection_attempt::Entity::find()
+        .filter(connection_attempt::Column::ConnectionId.is_in(connection_ids.iter().copied()))
+        .filter(connection_attempt::Column::Status.is_in(OPEN))
+        .all(db)
+        .await
+}
+
 /// The attempt that waits for a callback with this state, its time run out or not, and its connection.
 pub async fn pending_attempt(
     db: &impl ConnectionTrait,

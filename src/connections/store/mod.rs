@@ -7,7 +7,8 @@ mod grants;
 mod points;
 
 pub use attempts::{
-    Authorized, begin_attempt, burn_state, expire_attempts, fail_attempt, open_attempt, park, pending_attempt,
+    Authorized, begin_attempt, burn_state, expire_attempts, fail_attempt, open_attempt, open_attempts, park,
+    pending_attempt,
 };
 pub use confirm::{ConfirmError, Confirmation, confirm};
 pub use connections::{
