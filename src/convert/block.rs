@@ -96,7 +96,7 @@ impl Writer {
         let mut fence = None;
         self.begin(' ');
         for (index, line) in source.lines().enumerate() {
-            let blank_twice = line.trim().is_empty() && self.out.ends_with("\n");
+            let blank_twice = line.trim().is_empty() && self.out.ends_with('\n');
             if fence.is_none() && blank_twice {
                 continue;
             }

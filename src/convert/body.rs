@@ -125,7 +125,7 @@ impl Reader<'_> {
     /// A page or a file shown inside this one: named, and linked.
     fn reference(&mut self, open: &Macro) {
         let named = open.value(&["", "page", "name", "file"]);
-        let target = open.target.clone().or_else(|| self.target_named(open.kind, named));
+        let target = open.target.clone().or_else(|| Self::target_named(open.kind, named));
         if let Some(target) = target {
             let url = self.site.url(Some(&target), "");
             self.named_link(url, target.label());
@@ -133,7 +133,7 @@ impl Reader<'_> {
     }
 
     /// Older macros name pages as `KEY:Title`, and files by name.
-    fn target_named(&self, kind: Kind, name: &str) -> Option<Target> {
+    fn target_named(kind: Kind, name: &str) -> Option<Target> {
         if name.is_empty() {
             return None;
         }
@@ -152,7 +152,9 @@ impl Reader<'_> {
             _ => open.value(&["diagramDisplayName", "diagramName", "filename", "name", "title"]),
         };
         if !file.is_empty() {
+            self.writer.block();
             self.writer.text(&format!("Diagram: {file}"));
+            self.writer.block();
         }
     }
 
@@ -166,7 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    fn named_link(&mut self, url: Option<String>, label: &str) {
+    pub fn named_link(&mut self, url: Option<String>, label: &str) {
         self.report.unresolved_links += u32::from(url.is_none());
         self.writer.open_link(url);
         self.writer.close_link(label);

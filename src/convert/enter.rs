@@ -52,7 +52,7 @@ impl Reader<'_> {
                     self.writer.aim_link(self.site.url(link.target.as_ref(), &link.anchor));
                     return;
                 }
-                Role::Image(image) => {
+                Role::Image(Some(image)) => {
                     image.target = join(image.target.take(), Some(found));
                     return;
                 }
@@ -90,7 +90,7 @@ impl Reader<'_> {
             Element::Span if is_drawn_formula(tag) => self.skip(),
             Element::Anchor => self.anchor(tag),
             Element::Link => self.link(tag),
-            Element::Image => Role::Image(Box::new(Image::of(tag))),
+            Element::Image => Role::Image(Some(Box::new(Image::of(tag)))),
             Element::Hidden => self.skip(),
             _ => self.enter_block(element, tag),
         }
@@ -346,7 +346,7 @@ impl Image {
         let (alt, title) = (tag.attribute_or_empty("ac:alt"), tag.attribute_or_empty("ac:title"));
         let alt = if alt.trim().is_empty() { title } else { alt };
         let href = tag.attribute_or_empty("ac:href").into_owned();
-        Self { alt: alt.into_owned(), href, target: None, written: false }
+        Self { alt: alt.into_owned(), href, target: None }
     }
 }
 

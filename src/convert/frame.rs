@@ -43,7 +43,8 @@ pub(super) enum Role {
     Formula {
         block: bool,
     },
-    Image(Box<Image>),
+    /// An image, until it is written.
+    Image(Option<Box<Image>>),
     Table,
     TableHead,
     Cell,
@@ -88,7 +89,6 @@ pub(super) struct Image {
     pub alt: String,
     pub href: String,
     pub target: Option<Target>,
-    pub written: bool,
 }
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What the closing of each element does.
 
 use super::element::Element;
-use super::frame::{Frame, Image, Link, Role, Sink};
+use super::frame::{Frame, Image, Link, Role};
 use super::reader::Reader;
 use super::target::Target;
 use super::writer::Mode;
@@ -10,7 +10,7 @@ impl Reader<'_> {
     pub fn leave(&mut self, frame: Frame<'_>) {
         self.sink = frame.outer;
         match frame.role {
-            Role::Plain => {}
+            Role::Plain | Role::Task { .. } => {}
             Role::Block | Role::List(_) => self.writer.block(),
             Role::Mark => {
                 self.writer.close_mark();
@@ -25,7 +25,11 @@ impl Reader<'_> {
                 self.writer.block();
                 self.writer.close_container();
             }
-            Role::Image(image) => self.finish_image(*image),
+            Role::Image(image) => {
+                if let Some(image) = image {
+                    self.draw(&image);
+                }
+            }
             Role::Table => self.close_table(),
             Role::TableHead => {
                 if let Some(table) = self.tables.last_mut() {
@@ -43,7 +47,6 @@ impl Reader<'_> {
                 }
             }
             Role::Macro(open) => self.finish_macro(&open),
-            Role::Task { .. } => {}
             role => self.leave_collected(role),
         }
     }
@@ -132,35 +135,28 @@ impl Reader<'_> {
 
     /// Writes the image whose caption begins.
     pub fn write_image(&mut self) {
-        let index = self.frames.iter().rposition(|frame| matches!(frame.role, Role::Image(_)));
-        let Some(Role::Image(image)) = index.map(|index| &mut self.frames[index].role) else { return };
-        if !std::mem::replace(&mut image.written, true) {
-            let (alt, url) = (
-                image.name().to_owned(),
-                image.target.as_ref().and_then(|target| self.site.url(Some(target), "")),
-            );
-            let href = self.site.absolute(&image.href);
-            self.image(&alt, url.as_deref(), href);
+        let image = self.frames.iter_mut().rev().find_map(|frame| match &mut frame.role {
+            Role::Image(image) => image.take(),
+            _ => None,
+        });
+        if let Some(image) = image {
+            self.draw(&image);
         }
     }
 
-    fn finish_image(&mut self, image: Image) {
-        if !image.written {
-            let url = image.target.as_ref().and_then(|target| self.site.url(Some(target), ""));
-            let href = self.site.absolute(&image.href);
-            self.image(image.name(), url.as_deref(), href);
+    fn draw(&mut self, image: &Image) {
+        let url = image.target.as_ref().and_then(|target| self.site.url(Some(target), ""));
+        let elsewhere = |holder: &Target| matches!(holder, Target::Page { .. } | Target::Post { .. });
+        if let Some(Target::Attachment { holder: Some(holder), .. }) = &image.target
+            && elsewhere(holder)
+        {
+            return self.named_link(url, image.name());
         }
-    }
-
-    fn image(&mut self, alt: &str, url: Option<&str>, href: Option<String>) {
-        if self.sink != Sink::Page {
-            return;
-        }
-        if href.is_none() {
-            return self.writer.image(alt, url);
-        }
-        self.writer.open_link(href);
-        self.writer.image(alt, url);
+        let Some(href) = self.site.absolute(&image.href) else {
+            return self.writer.image(image.name(), url.as_deref());
+        };
+        self.writer.open_link(Some(href));
+        self.writer.image(image.name(), url.as_deref());
         self.writer.close_link("");
     }
 }

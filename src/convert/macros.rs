@@ -60,6 +60,7 @@ impl Kind {
             "jira" | "jiraissues" => Self::Jira,
             "include" | "excerpt-include" => Self::Include,
             "profile" => Self::User,
+            "anchor" | "toc" | "children" => Self::Navigation,
             _ => Self::less_common(name),
         }
     }
@@ -70,74 +71,86 @@ impl Kind {
             "plantuml" | "plantumlrender" | "plantumlcloud" => Self::Source("plantuml"),
             "mermaid" | "mermaid-macro" => Self::Source("mermaid"),
             "graphviz" | "digraph" => Self::Source("dot"),
-            "mathinline"
-            | "eazy-math-inline"
-            | "easy-math-inline"
-            | "mathjax-inline-macro"
-            | "latex-inline"
-            | "unit" => Self::InlineMath,
-            "mathblock"
-            | "eazy-math-block"
-            | "easy-math-block"
-            | "mathjax-block-macro"
-            | "latex"
-            | "latex-block" => Self::BlockMath,
+            "mathinline" | "eazy-math-inline" | "easy-math-inline" | "latex-inline" | "unit" => {
+                Self::InlineMath
+            }
+            "mathblock" | "eazy-math-block" | "easy-math-block" | "latex" | "latex-block" => Self::BlockMath,
             "view-file" | "viewpdf" | "viewdoc" | "viewxls" | "viewppt" | "multimedia" => Self::File,
-            "drawio" | "inc-drawio" | "drawio-sketch" | "gliffy" | "lucidchart" | "mermaid-cloud"
-            | "balsamiq" => Self::Diagram,
+            "drawio" | "inc-drawio" | "drawio-sketch" | "gliffy" | "lucidchart" | "mermaid-cloud" => {
+                Self::Diagram
+            }
             "widget" | "iframe" | "lref-gdrive-file" | "video" | "figma" | "miro" => Self::Address,
-            "section" | "column" | "localtabgroup" | "ui-tabs" | "tabs-group" | "deck" | "ui-steps"
-            | "align" | "center" | "table-filter" | "tableenhancer" | "chart" | "show-if" | "hide-if"
-            | "sv-translation" | "toc-zone" | "div" | "span" | "clickable" | "float" | "legend"
-            | "table-joiner" | "pivot-table" | "table-chart" => Self::Body,
-            "anchor"
-            | "toc"
-            | "children"
-            | "pagetree"
-            | "rw-pagetree"
-            | "pagetreesearch"
-            | "livesearch"
-            | "contentbylabel"
-            | "recently-updated"
-            | "recently-updated-dashboard"
-            | "blog-posts"
-            | "popular-labels"
-            | "listlabels"
-            | "space-details"
-            | "spaces"
-            | "tasks-report-macro"
-            | "create-from-template"
-            | "contributors"
-            | "contributors-summary"
-            | "change-history"
-            | "roadmap"
-            | "gallery"
-            | "attachments"
-            | "details-summary"
-            | "detailssummary"
-            | "content-report-table"
-            | "related-labels"
-            | "navmap"
-            | "labels"
-            | "userlister"
-            | "favpages"
-            | "index"
-            | "search"
-            | "network"
-            | "global-reports"
-            | "space-attachments"
-            | "outgoing-links"
-            | "incoming-links"
-            | "floatmenu"
-            | "excerpt-list"
-            | "task-report"
-            | "page-index"
-            | "status-list" => Self::Navigation,
+            _ if NAVIGATION.contains(&name) => Self::Navigation,
+            _ if BODIES.contains(&name) => Self::Body,
             _ if name.starts_with("scroll-") || name.starts_with("multiexcerpt") => Self::Body,
             _ => Self::Unknown,
         }
     }
 }
+
+/// Macros that arrange, filter or mark their body.
+const BODIES: [&str; 22] = [
+    "section",
+    "column",
+    "localtabgroup",
+    "ui-tabs",
+    "tabs-group",
+    "deck",
+    "ui-steps",
+    "align",
+    "center",
+    "table-filter",
+    "table-joiner",
+    "table-chart",
+    "pivot-table",
+    "tableenhancer",
+    "chart",
+    "show-if",
+    "hide-if",
+    "sv-translation",
+    "toc-zone",
+    "div",
+    "span",
+    "clickable",
+];
+
+/// Macros that list other content, or say nothing themselves.
+const NAVIGATION: [&str; 34] = [
+    "pagetree",
+    "rw-pagetree",
+    "pagetreesearch",
+    "livesearch",
+    "contentbylabel",
+    "recently-updated",
+    "recently-updated-dashboard",
+    "blog-posts",
+    "popular-labels",
+    "related-labels",
+    "listlabels",
+    "navmap",
+    "space-details",
+    "spaces",
+    "space-attachments",
+    "attachments",
+    "gallery",
+    "tasks-report-macro",
+    "create-from-template",
+    "contributors",
+    "contributors-summary",
+    "change-history",
+    "roadmap",
+    "details-summary",
+    "detailssummary",
+    "content-report-table",
+    "userlister",
+    "favpages",
+    "index",
+    "search",
+    "network",
+    "global-reports",
+    "outgoing-links",
+    "floatmenu",
+];
 
 /// A macro being read.
 #[derive(Debug)]
@@ -203,16 +216,9 @@ fn percent_decode(text: &str) -> String {
     while let Some(byte) = bytes.get(at) {
         let pair = bytes.get(at + 1..at + 3).filter(|pair| pair.iter().all(u8::is_ascii_hexdigit));
         let pair = pair.and_then(|pair| std::str::from_utf8(pair).ok());
-        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|_| *byte == b'%') {
-            Some(value) => {
-                decoded.push(value);
-                at += 3;
-            }
-            None => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
+        let value = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|_| *byte == b'%');
+        decoded.push(value.unwrap_or(*byte));
+        at += if value.is_some() { 3 } else { 1 };
     }
     String::from_utf8_lossy(&decoded).into_owned()
 }

@@ -1,7 +1,7 @@
 //! Emphasis, links and inline code, placed so that Markdown reads them as meant.
 //!
 //! * White space stays outside markers, and a marker without content is not written.
-//! * A marker that CommonMark would not accept where it stands (`a**(b)**c`) is left out, never the text.
+//! * A marker that Markdown would not accept where it stands (`a**(b)**c`) is left out, never the text.
 //! * Neighbours of the same kind become one.
 
 use super::writer::{Gap, Mode, Writer};

@@ -26,6 +26,8 @@ mod text;
 mod token;
 mod writer;
 
+#[cfg(test)]
+mod tests;
 
 pub use report::Report;
 

@@ -170,7 +170,8 @@ impl<'a> Reader<'a> {
 
     /// The frame that `element` cannot stand in: a paragraph in a paragraph, an item in an item.
     fn unclosed(&self, element: Element) -> Option<usize> {
-        let (closes, within): (fn(Element) -> bool, fn(Element) -> bool) = match element {
+        type Test = fn(Element) -> bool;
+        let (closes, within): (Test, Test) = match element {
             Element::Paragraph => (|e| e == Element::Paragraph, |e| e.is_inline() && e != Element::Link),
             Element::Item => (|e| e == Element::Item, |e| e.is_inline() || e == Element::Paragraph),
             Element::Cell | Element::HeaderCell => (

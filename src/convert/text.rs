@@ -51,8 +51,7 @@ enum Lead {
 
 fn lead(bytes: &[u8]) -> (Lead, usize) {
     match bytes {
-        [0xc2, 0xa0, ..] => (Lead::Space, 2),
-        [0xc2, 0x85, ..] => (Lead::Space, 2),
+        [0xc2, 0x85 | 0xa0, ..] => (Lead::Space, 2),
         [0xc2, 0x80..=0x9f | 0xad, ..] => (Lead::Drop, 2),
         [0xc2, ..] => (Lead::Keep, 2),
         [0xe2, 0x80, 0x80..=0x8a | 0xa8 | 0xa9 | 0xaf, ..] | [0xe2, 0x81, 0x9f, ..] => (Lead::Space, 3),
@@ -189,8 +188,7 @@ impl Writer {
             b'|' => self.mode == Mode::Cell || line_start,
             _ => next == Some('~') || !before.is_whitespace(),
         };
-        let url = matches!(byte, b'_' | b'~' | b'&' | b'*') && self.stands_in_url();
-        if needed && !url {
+        if needed && !(matches!(byte, b'_' | b'~' | b'&' | b'*') && self.stands_in_url()) {
             self.out.push('\\');
         }
     }
@@ -203,12 +201,16 @@ impl Writer {
         let run_end = at + bytes[at..].iter().take(64).take_while(|byte| **byte == b'_').count();
         let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
         let apart = before.is_whitespace() && bytes.get(run_end).is_some_and(u8::is_ascii_whitespace);
-        !apart && !(before.is_alphanumeric() && word(bytes.get(run_end)))
+        let within = before.is_alphanumeric() && word(bytes.get(run_end));
+        !apart && !within
     }
 
     /// Whether the word being written is a bare URL, where an escape would change it.
     fn stands_in_url(&self) -> bool {
-        const LONGEST: usize = 512;
+        const LONGEST: usize = 160;
+        if matches!(self.out.as_bytes(), [.., b'\\', b'*' | b'_' | b'~' | b'&']) {
+            return false;
+        }
         let tail = &self.out.as_bytes()[self.out.len().saturating_sub(LONGEST)..];
         let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'(' | b'<' | b'[');
         let word = &tail[tail.iter().rposition(ends).map_or(0, |found| found + 1)..];

@@ -36,17 +36,19 @@ pub(super) struct Tokens<'a> {
     comments_end: bool,
     /// Where a CDATA section ended just before, if one did: the next one may be its continuation.
     literal_end: usize,
+    /// Where the next `]]>` stands, once it was looked for; `MAX` when there is none.
+    known_end: usize,
 }
 
 enum Markup<'a> {
     Token(Token<'a>),
     Skipped,
-    NotMarkup,
+    Text,
 }
 
 impl<'a> Tokens<'a> {
     pub fn new(input: &'a str) -> Self {
-        Self { input, at: 0, recovered: 0, comments_end: false, literal_end: usize::MAX }
+        Self { input, at: 0, recovered: 0, comments_end: false, literal_end: usize::MAX, known_end: 0 }
     }
 
     fn rest(&self) -> &'a str {
@@ -67,7 +69,7 @@ impl<'a> Tokens<'a> {
             Some(b'!') if rest.starts_with("<!--") => self.comment(),
             Some(b'!' | b'?') => self.declaration(),
             Some(first) if is_name_start(*first) => self.opening_tag(),
-            _ => Markup::NotMarkup,
+            _ => Markup::Text,
         }
     }
 
@@ -91,7 +93,7 @@ impl<'a> Tokens<'a> {
         if !closed {
             self.recovered += 1;
             if end < bytes.len() && !valued {
-                return Markup::NotMarkup;
+                return Markup::Text;
             }
         }
         let inside = &rest[name_end..end];
@@ -105,7 +107,7 @@ impl<'a> Tokens<'a> {
         let rest = self.rest();
         let bytes = rest.as_bytes();
         if !bytes.get(2).is_some_and(|first| is_name_start(*first)) {
-            return Markup::NotMarkup;
+            return Markup::Text;
         }
         let name_end = 2 + name_length(&bytes[2..]);
         let end = memchr2(b'>', b'<', &bytes[name_end..]).map_or(bytes.len(), |found| name_end + found);
@@ -117,11 +119,10 @@ impl<'a> Tokens<'a> {
 
     /// Confluence writes `]]>` inside CDATA as `]]]]><![CDATA[>`: both halves come out, one after the other.
     fn literal(&mut self) -> Token<'a> {
-        const START: usize = "<![CDATA[".len();
         let continues = self.literal_end == self.at;
-        self.at += START;
+        self.at += "<![CDATA[".len();
         let rest = self.rest();
-        let end = memmem::find(rest.as_bytes(), b"]]>");
+        let end = self.next_literal_end();
         let inside = &rest[..end.unwrap_or(rest.len())];
         if let Some(holder_end) = lost_end(inside, end.is_none(), continues) {
             self.recovered += 1;
@@ -135,6 +136,15 @@ impl<'a> Tokens<'a> {
         }
         self.literal_end = self.at;
         Token::Literal(text)
+    }
+
+    /// How far the next `]]>` is away, each one looked for once.
+    fn next_literal_end(&mut self) -> Option<usize> {
+        if self.known_end < self.at {
+            let found = memmem::find(self.rest().as_bytes(), b"]]>");
+            self.known_end = found.map_or(usize::MAX, |found| self.at + found);
+        }
+        (self.known_end != usize::MAX).then(|| self.known_end - self.at)
     }
 
     fn comment(&mut self) -> Markup<'a> {
@@ -156,7 +166,7 @@ impl<'a> Tokens<'a> {
                 self.at += end + 1;
                 Markup::Skipped
             }
-            _ => Markup::NotMarkup,
+            _ => Markup::Text,
         }
     }
 
@@ -178,7 +188,7 @@ impl<'a> Iterator for Tokens<'a> {
             match self.markup() {
                 Markup::Token(token) => return Some(token),
                 Markup::Skipped => {}
-                Markup::NotMarkup => {
+                Markup::Text => {
                     self.recovered += 1;
                     return Some(self.text());
                 }
@@ -192,19 +202,12 @@ impl<'a> Iterator for Tokens<'a> {
 ///
 /// A section that found its `]]>` only after another one had begun had lost its own.
 fn lost_end(inside: &str, endless: bool, continues: bool) -> Option<usize> {
-    let holder_end = |within: &str| {
-        let body = memmem::find(within.as_bytes(), b"</ac:plain-text-body>");
-        let label = memmem::find(within.as_bytes(), b"</ac:plain-text-link-body>");
-        body.into_iter().chain(label).min()
-    };
-    if endless {
-        return holder_end(inside);
-    }
-    if continues {
+    if continues && !endless {
         return None;
     }
-    let next = memmem::rfind(inside.as_bytes(), b"<![CDATA[")?;
-    holder_end(&inside[..next])
+    let holder_end = memmem::find(inside.as_bytes(), b"</ac:plain-text-")?;
+    let another = || memmem::find(&inside.as_bytes()[holder_end..], b"<![CDATA[").is_some();
+    (endless || another()).then_some(holder_end)
 }
 
 fn is_name_start(byte: u8) -> bool {

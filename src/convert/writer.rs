@@ -100,8 +100,8 @@ impl Writer {
 
     /// White space: words on its two sides stay apart.
     pub fn space(&mut self) {
-        if self.code.depth > 0 {
-            self.code.space = !self.code.text.is_empty();
+        if self.code.depth > 0 && !self.code.text.is_empty() {
+            self.code.space = true;
         } else {
             self.raise(Gap::Space);
         }
@@ -169,7 +169,7 @@ impl Writer {
 
     /// A list inside an item follows the item's text without a blank line.
     pub fn tighten(&mut self) {
-        if self.gap == Gap::Blank && !self.containers.is_empty() && self.mode != Mode::Heading {
+        if self.gap == Gap::Blank && self.marker.is_empty() {
             self.gap = Gap::Line;
         }
     }
