@@ -57,7 +57,11 @@ impl Budget {
         let spent = connections::store::points_spent(db, app, run.now(), None).await?.cast_signed();
         if spent >= quota {
             let wait = until_next_hour(run.now()).to_std().ok();
-            return Err(Stop::pause("confluence_quota", "The hourly quota of Confluence points is used up.", wait));
+            return Err(Stop::pause(
+                "confluence_quota",
+                "The hourly quota of Confluence points is used up.",
+                wait,
+            ));
         }
         let sources = store::documents::active_sources(db).await?.max(1);
         #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]

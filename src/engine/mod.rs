@@ -3,13 +3,26 @@
 //! `tick` claims what is due, `source` walks the line once: observe, plan, guard, fetch, convert, upload, attach,
 //! confirm, swap, retire, record. The decisions in the middle (`scope`, `plan`, `guard`) are pure.
 
+mod attach;
+mod attributes;
 mod budget;
+mod confirm;
+mod erase;
 pub mod facts;
+mod file_name;
 pub mod guard;
+mod metadata;
 mod observe;
+mod pipeline;
 pub mod plan;
 mod record;
-pub mod run;
+mod render;
+mod retire;
+mod run;
 pub mod scope;
+mod settle;
+mod source;
 mod stop;
 pub mod store;
+mod swap;
+pub mod tick;

@@ -110,7 +110,11 @@ pub struct Rules<'a> {
 
 /// The changes that follow from pages that were seen.
 #[must_use]
-pub fn seen(mut facts: Vec<(Fact, Verdict)>, known: &HashMap<String, Known>, rules: &Rules<'_>) -> Vec<Change> {
+pub fn seen(
+    mut facts: Vec<(Fact, Verdict)>,
+    known: &HashMap<String, Known>,
+    rules: &Rules<'_>,
+) -> Vec<Change> {
     facts.sort_by(|(one, _), (other, _)| {
         page_order(&one.page_id, &other.page_id).then_with(|| other.version.cmp(&one.version))
     });
@@ -122,7 +126,9 @@ fn change(fact: Fact, verdict: Verdict, known: &HashMap<String, Known>, rules: &
     let document = known.get(&fact.page_id);
     let verdict = document.and_then(|document| unseen_tree(document, rules)).unwrap_or(verdict);
     match (verdict, document) {
-        (Verdict::Wanted(selection), Some(document)) if document.is_present() => kept(document, fact, selection),
+        (Verdict::Wanted(selection), Some(document)) if document.is_present() => {
+            kept(document, fact, selection)
+        }
         (Verdict::Wanted(selection), document) => (!rules.closed_spaces.contains(&fact.space_id))
             .then(|| Change::Create { document: document.map(|document| document.id), fact, selection }),
         (Verdict::Excluded(_), Some(document)) if document.is_present() => {

@@ -7,11 +7,7 @@ use super::{
     plan::Change,
     run::Run,
     stop::Stop,
-    store::{
-        self,
-        changes::Line,
-        holds,
-    },
+    store::{self, changes::Line, holds},
 };
 use crate::{
     entity::{
@@ -41,7 +37,9 @@ pub async fn changes(run: &Run, changes: &[Change]) -> Result<(), Stop> {
         } else {
             store::documents::want_paths_below(&tx, run.source().id, moved).await?
         };
-        run.want(changes.iter().filter(|change| is_work(change)).count() + usize::try_from(below).unwrap_or(0));
+        run.want(
+            changes.iter().filter(|change| is_work(change)).count() + usize::try_from(below).unwrap_or(0),
+        );
         run.count(0, |counts| counts.suspect += suspects);
     }
     store::changes::add(&tx, run.sync(), lines, now).await?;
@@ -64,12 +62,16 @@ fn moved_page(change: &Change) -> Option<String> {
 
 /// The line that a change leaves when it is planned. Work leaves its line when it is done.
 fn line(run: &Run, change: &Change) -> Option<Line> {
-    let planned = |kind, document, page| Line { page, ..Line::of_maybe(document, kind, ChangeOutcome::Planned) };
+    let planned =
+        |kind, document, page| Line { page, ..Line::of_maybe(document, kind, ChangeOutcome::Planned) };
     let named = |fact: &super::facts::Fact| Some((fact.page_id.clone(), fact.title.clone()));
     match change {
         Change::Suspect { document, evidence } => {
             let outcome = if run.only_plans() { ChangeOutcome::Planned } else { ChangeOutcome::Suspect };
-            Some(Line { evidence: Some(evidence.clone()), ..Line::of(*document, ChangeKind::Suspect, outcome) })
+            Some(Line {
+                evidence: Some(evidence.clone()),
+                ..Line::of(*document, ChangeKind::Suspect, outcome)
+            })
         }
         Change::Release { document, .. } if !run.only_plans() => {
             Some(Line::of(*document, ChangeKind::Suspect, ChangeOutcome::Released))
@@ -100,7 +102,11 @@ fn plan_counts(counts: &mut crate::entity::Counts, lines: &[Line]) {
 }
 
 /// Guards removals: carries out those that pass, and holds the others for a person.
-pub async fn removals(run: &Run, mut removals: Vec<Removal>, seen: impl Fn(&str) -> bool) -> Result<(), Stop> {
+pub async fn removals(
+    run: &Run,
+    mut removals: Vec<Removal>,
+    seen: impl Fn(&str) -> bool,
+) -> Result<(), Stop> {
     let source = run.source();
     let db = run.app.db.read();
     let held = holds::held(db, source.id).await?;
@@ -125,7 +131,11 @@ pub async fn removals(run: &Run, mut removals: Vec<Removal>, seen: impl Fn(&str)
     let judgement = guard::judge(removals, policy);
     let released: Vec<DocumentId> =
         held.iter().filter(|held| seen(&held.page_id)).map(|held| held.document).collect();
-    if run.only_plans() { plan(run, judgement).await } else { carry_out(run, judgement, &released, live).await }
+    if run.only_plans() {
+        plan(run, judgement).await
+    } else {
+        carry_out(run, judgement, &released, live).await
+    }
 }
 
 async fn plan(run: &Run, judgement: guard::Judgement) -> Result<(), Stop> {
@@ -164,7 +174,8 @@ async fn carry_out(
     if let Some(reason) = judgement.reason.filter(|_| !judgement.held.is_empty()) {
         let new = holds::hold(&tx, source, run.sync(), &judgement.held, reason, live, now).await?;
         if new {
-            let lines = judgement.held.iter().map(|removal| removal_line(removal, ChangeOutcome::Held)).collect();
+            let lines =
+                judgement.held.iter().map(|removal| removal_line(removal, ChangeOutcome::Held)).collect();
             store::changes::add(&tx, run.sync(), lines, now).await?;
             run.count(0, |counts| counts.held += judgement.held.len() as u64);
             tracing::warn!(source.id = %source, held = judgement.held.len(), reason, "removals wait for a person");

@@ -14,6 +14,7 @@ use sea_orm::DatabaseTransaction;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    attach::Batches,
     stop::Stop,
     store::{self, syncs::Claim, syncs::Progress},
 };
@@ -46,10 +47,13 @@ pub struct Run {
     pub pace: Pace,
     /// Confluence, as the source's connection sees it.
     pub access: Access,
+    /// What was learned of the server's batches.
+    pub batches: Batches,
     /// Tells the pipeline that there may be more to do.
     pub more: Notify,
     progress: Mutex<Progress>,
     tried: Mutex<HashSet<DocumentId>>,
+    nodes: Mutex<HashSet<String>>,
     halt: Mutex<Option<Stop>>,
     trouble: Mutex<Option<Stop>>,
     observed: AtomicBool,
@@ -69,7 +73,8 @@ impl Run {
         access: Access,
     ) -> Self {
         let sync = &claim.sync;
-        let progress = Progress { step: SyncStep::Observe, done: sync.done, total: sync.total, counts: sync.counts };
+        let progress =
+            Progress { step: SyncStep::Observe, done: sync.done, total: sync.total, counts: sync.counts };
         Self {
             deadline: Instant::now() + app.settings.timing.run_deadline,
             store: knowledge_base.vector_store_id.clone().unwrap_or_default(),
@@ -79,9 +84,11 @@ impl Run {
             openai,
             pace,
             access,
+            batches: Batches::default(),
             more: Notify::new(),
             progress: Mutex::new(progress),
             tried: Mutex::default(),
+            nodes: Mutex::default(),
             halt: Mutex::default(),
             trouble: Mutex::default(),
             observed: AtomicBool::new(false),
@@ -160,6 +167,12 @@ impl Run {
         lock(&self.tried).contains(&document)
     }
 
+    /// Whether a node above pages may be asked for: each once a run.
+    #[must_use]
+    pub fn asks_for_node(&self, id: &str) -> bool {
+        lock(&self.nodes).insert(id.to_owned())
+    }
+
     /// Notes that everything there is to see has been persisted: once the backlog is empty, the run is over.
     pub fn close_backlog(&self) {
         self.observed.store(true, Ordering::SeqCst);
@@ -184,11 +197,16 @@ impl Run {
         if lock(&self.halt).is_some() {
             return true;
         }
-        let over = self.app.is_stopping() || Instant::now() >= self.deadline;
-        if over {
+        if self.is_over() {
             self.halt(Stop::HandOver);
         }
-        over
+        self.is_over()
+    }
+
+    /// Whether the time of the run is up, whatever else halted it: what only cleans up may still go on otherwise.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.app.is_stopping() || Instant::now() >= self.deadline
     }
 
     /// Why the run was halted, if it was.
@@ -211,7 +229,10 @@ impl Run {
     /// Where a person reads a page: by its id, so that it stays true when the page moves or is renamed.
     #[must_use]
     pub fn page_url(&self, page_id: &str) -> String {
-        format!("{}/wiki/pages/viewpage.action?pageId={page_id}", self.source().site_url.trim_end_matches('/'))
+        format!(
+            "{}/wiki/pages/viewpage.action?pageId={page_id}",
+            self.source().site_url.trim_end_matches('/')
+        )
     }
 
     /// Confluence points that were spent and not booked yet.
@@ -256,7 +277,9 @@ impl Run {
         use confluence::Error as E;
         let answer = call(self.access.client().await?).await;
         match answer {
-            Err(E::Unauthorized { .. } | E::Forbidden { .. } | E::NotFound { .. }) if self.access.refreshed().await? => {
+            Err(E::Unauthorized { .. } | E::Forbidden { .. } | E::NotFound { .. })
+                if self.access.refreshed().await? =>
+            {
                 Ok(call(self.access.client().await?).await)
             }
             answer => Ok(answer),

@@ -53,8 +53,7 @@ impl Scopes {
                 SelectionKind::PageTree | SelectionKind::Folder => None,
             };
         }
-        let around =
-            |root: &str| trees.iter().filter(|tree| tree.root != root && tree.holds(root)).count();
+        let around = |root: &str| trees.iter().filter(|tree| tree.root != root && tree.holds(root)).count();
         let depths: HashMap<String, usize> =
             trees.iter().map(|tree| (tree.root.clone(), around(&tree.root))).collect();
         trees.sort_by_key(|tree| (depths[&tree.root], tree.mode == SelectionMode::Exclude));
@@ -75,7 +74,10 @@ impl Scopes {
 
     /// The pages that a listed tree holds and that are wanted.
     pub fn wanted_in_trees(&self) -> impl Iterator<Item = &str> {
-        self.trees.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Wanted(_))).map(|(id, _)| id.as_str())
+        self.trees
+            .iter()
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Wanted(_)))
+            .map(|(id, _)| id.as_str())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sea_orm::DbErr;
 
 use super::store;
-use crate::{confluence, connections::access::AccessError, entity::Problem, openai};
+use crate::{confluence, connections::access::AccessError, entity::Problem, knowledge_bases, openai};
 
 /// Why a run ends early.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,9 @@ impl From<confluence::Error> for Stop {
             E::RateLimited { quota: true, .. } => {
                 Self::pause("confluence_quota", "The hourly quota of Confluence points is used up.", wait)
             }
-            E::RateLimited { .. } => Self::pause("confluence_rate_limited", "Confluence asks for a pause.", wait),
+            E::RateLimited { .. } => {
+                Self::pause("confluence_rate_limited", "Confluence asks for a pause.", wait)
+            }
             E::ScopeMissing { .. } => Self::failed(Problem::new(
                 "confluence_scope_missing",
                 "The connection lacks a scope that the sync needs.",
@@ -103,9 +105,11 @@ impl From<confluence::Error> for Stop {
             | E::CursorExpired { .. }
             | E::Rejected { .. }
             | E::Malformed { .. }
-            | E::Transport(_) => {
-                Self::pause("confluence_unavailable", format!("Confluence does not answer as it should: {error}."), wait)
-            }
+            | E::Transport(_) => Self::pause(
+                "confluence_unavailable",
+                format!("Confluence does not answer as it should: {error}."),
+                wait,
+            ),
         }
     }
 }
@@ -114,22 +118,11 @@ impl From<openai::Error> for Stop {
     /// What an error of a call means when it is about the key or the store, not about one file.
     fn from(error: openai::Error) -> Self {
         use openai::Error as E;
+        if let Some(problem) = knowledge_bases::loss(&error) {
+            return Self::Failed { problem, knowledge_base: true };
+        }
         let wait = error.retry_after();
-        let lost = |code: &str, message: &str, action: &str| Self::Failed {
-            problem: Problem::new(code, message, action),
-            knowledge_base: true,
-        };
         match error {
-            E::Unauthorized { .. } | E::Forbidden { .. } => lost(
-                "openai_key_rejected",
-                "OpenAI does not accept the key of this knowledge base.",
-                "Set a working key with PATCH /v1/knowledge-bases/{id}.",
-            ),
-            E::NotFound { .. } => lost(
-                "store_not_found",
-                "The vector store of this knowledge base no longer exists, or its key cannot see it.",
-                "Restore the store or its key; a store is never made anew by itself.",
-            ),
             E::QuotaExhausted { code, .. } => Self::Pause {
                 wait: Some(Duration::from_mins(15)),
                 problem: Problem::new(
@@ -139,12 +132,7 @@ impl From<openai::Error> for Stop {
                 ),
             },
             E::RateLimited { .. } => Self::pause("openai_rate_limited", "OpenAI asks for a pause.", wait),
-            E::Unavailable { .. }
-            | E::BatchTooLong { .. }
-            | E::Unsupported { .. }
-            | E::Rejected { .. }
-            | E::Malformed { .. }
-            | E::Transport(_) => {
+            error => {
                 Self::pause("openai_unavailable", format!("OpenAI does not answer as it should: {error}."), wait)
             }
         }

@@ -34,7 +34,13 @@ impl Paces {
     /// The pace of a store, used with a credential of that name. Whoever shares the credential shares its pace; no
     /// limit where none is given.
     #[must_use]
-    pub fn pace(&self, credential: &str, store: &str, uploads_per_minute: Option<u32>, deletes_per_second: u32) -> Pace {
+    pub fn pace(
+        &self,
+        credential: &str,
+        store: &str,
+        uploads_per_minute: Option<u32>,
+        deletes_per_second: u32,
+    ) -> Pace {
         let minute = Duration::from_mins(1);
         let uploads = uploads_per_minute.and_then(NonZeroU32::new);
         let deletes = NonZeroU32::new(deletes_per_second);

@@ -33,7 +33,8 @@ impl Observation<'_> {
         let db = self.run.app.db.clone();
         let source = self.run.source().id;
         let suspects = store::documents::suspects(db.read(), source, MOST_SUSPECTS).await?;
-        let suspects = suspects.into_iter().filter(|document| !self.seen.contains(&document.page_id)).collect();
+        let suspects =
+            suspects.into_iter().filter(|document| !self.seen.contains(&document.page_id)).collect();
         self.look_up(suspects, &mut singles).await?;
         let mut after = None;
         loop {
@@ -48,7 +49,8 @@ impl Observation<'_> {
             let removed: HashSet<_> = self.removals.iter().map(|removal| removal.document).collect();
             let unseen = unseen.into_iter().filter(|document| !removed.contains(&document.id)).collect();
             let unseen = self.offer_unreachable(unseen).await?;
-            let missing = unseen.into_iter().filter(|document| self.should_have_been_seen(document)).collect();
+            let missing =
+                unseen.into_iter().filter(|document| self.should_have_been_seen(document)).collect();
             self.look_up(missing, &mut singles).await?;
         }
     }
@@ -75,7 +77,8 @@ impl Observation<'_> {
             .filter(|selection| selection.problem_since.is_some_and(|since| now - since >= UNREACHABLE))
             .map(|selection| selection.id)
             .collect();
-        let is_lost = |document: &Known| document.selection_id.is_some_and(|selection| lost.contains(&selection));
+        let is_lost =
+            |document: &Known| document.selection_id.is_some_and(|selection| lost.contains(&selection));
         let (offered, others): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_lost);
         let call = "the space has not been visible for 24 hours".to_owned();
         let evidence = Evidence { kind: EvidenceKind::Unreachable, at: now, call };
@@ -91,7 +94,8 @@ impl Observation<'_> {
                 return Err(Stop::HandOver);
             }
             let ids: Vec<String> = some.iter().map(|document| document.page_id.clone()).collect();
-            let answer = self.pages_by_id(&ids, &[Status::Current, Status::Archived, Status::Trashed]).await?;
+            let answer =
+                self.pages_by_id(&ids, &[Status::Current, Status::Archived, Status::Trashed]).await?;
             let pages: HashMap<String, Page> = match answer {
                 Ok(pages) => pages.into_iter().map(|page| (page.id.clone(), page)).collect(),
                 Err(error) => {

@@ -95,7 +95,10 @@ impl Observation<'_> {
         };
         for limit in [5, 50] {
             let query = query(limit);
-            let listing = self.run.ask(|client| { let query = query.clone(); async move { client.pages_once(&query, None).await } });
+            let listing = self.run.ask(|client| {
+                let query = query.clone();
+                async move { client.pages_once(&query, None).await }
+            });
             let listing = match listing.await? {
                 Ok(listing) => listing,
                 Err(error) => return self.interrupted(error, "feed").await.map(|_| None),
@@ -156,7 +159,9 @@ impl Observation<'_> {
         let ids = facts.iter().map(|fact| fact.page_id.as_str());
         let known = store::documents::by_pages(self.run.app.db.read(), self.run.source().id, ids).await?;
         let is_known = |fact: &Fact| {
-            known.get(&fact.page_id).is_some_and(|document| document.is_present() && document.wanted_version >= fact.version)
+            known
+                .get(&fact.page_id)
+                .is_some_and(|document| document.is_present() && document.wanted_version >= fact.version)
         };
         Ok(facts.into_iter().filter(|fact| !is_known(fact)).collect())
     }
@@ -164,7 +169,8 @@ impl Observation<'_> {
 
 /// Whether a newest-first listing goes back far enough: it is over, or it ends, in order, before the mark.
 fn reaches(listing: &Listing<Page>, mark: DateTime<Utc>) -> bool {
-    let in_order = listing.items.is_sorted_by(|one, other| one.version.created_at >= other.version.created_at);
+    let in_order =
+        listing.items.is_sorted_by(|one, other| one.version.created_at >= other.version.created_at);
     let before = listing.items.last().is_some_and(|page| page.version.created_at < mark);
     listing.next.is_none() || (in_order && before)
 }

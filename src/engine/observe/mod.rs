@@ -94,7 +94,10 @@ impl Observation<'_> {
         let mut visible = HashMap::new();
         for some in ids.chunks(MOST_IDS) {
             let query = SpaceQuery { ids: some.to_vec(), ..SpaceQuery::default() };
-            let found = self.run.ask(|client| { let query = query.clone(); async move { client.walk_spaces(&query).rest().await } });
+            let found = self.run.ask(|client| {
+                let query = query.clone();
+                async move { client.walk_spaces(&query).rest().await }
+            });
             for space in found.await?? {
                 visible.insert(space.id.clone(), space);
             }
@@ -121,10 +124,12 @@ impl Observation<'_> {
     /// Whether the feed shows pages that are not documents yet and may belong to a tree.
     async fn needs_trees(&self, feed: &feed::Feed) -> Result<bool, Stop> {
         let has_trees = |fact: &&Fact| {
-            let around = |s: &selection::Model| s.space_id.as_ref().is_none_or(|space| *space == fact.space_id);
+            let around =
+                |s: &selection::Model| s.space_id.as_ref().is_none_or(|space| *space == fact.space_id);
             self.of_kind(SelectionKind::PageTree).chain(self.of_kind(SelectionKind::Folder)).any(around)
         };
-        let ids: Vec<&str> = feed.changed.iter().filter(has_trees).map(|fact| fact.page_id.as_str()).collect();
+        let ids: Vec<&str> =
+            feed.changed.iter().filter(has_trees).map(|fact| fact.page_id.as_str()).collect();
         let source = self.run.source().id;
         let known = store::documents::by_pages(self.run.app.db.read(), source, ids.iter().copied()).await?;
         Ok(ids.iter().any(|id| known.get(*id).is_none_or(|document| !document.is_present())))
@@ -274,7 +279,8 @@ impl Observation<'_> {
 
     /// Selections of trees that were not seen completely: a page of theirs may look as if another selection decided.
     fn uncertain(&self) -> HashSet<SelectionId> {
-        let is_tree = |s: &&selection::Model| matches!(s.kind, SelectionKind::PageTree | SelectionKind::Folder);
+        let is_tree =
+            |s: &&selection::Model| matches!(s.kind, SelectionKind::PageTree | SelectionKind::Folder);
         let complete = |s: &&selection::Model| self.coverage.get(&s.id) == Some(&Coverage::Complete);
         self.selections.iter().filter(is_tree).filter(|s| !complete(s)).map(|s| s.id).collect()
     }
@@ -294,13 +300,17 @@ impl Observation<'_> {
     /// Notes which scopes were seen completely, and that the observation is over.
     async fn finish(self) -> Result<(), Stop> {
         let run = self.run;
-        let complete: Vec<SelectionId> =
-            self.coverage.iter().filter(|(_, coverage)| **coverage == Coverage::Complete).map(|(id, _)| *id).collect();
+        let complete: Vec<SelectionId> = self
+            .coverage
+            .iter()
+            .filter(|(_, coverage)| **coverage == Coverage::Complete)
+            .map(|(id, _)| *id)
+            .collect();
         let now = run.now();
         let tx = run.begin().await?;
         observed::verified(&tx, &complete, now).await?;
         store::syncs::mark_observed(&tx, run.sync(), now).await?;
-        store::syncs::checked(&tx, run.source(), now).await?;
+        store::syncs::checked(&tx, run.source().id, now).await?;
         run.commit(tx).await?;
         super::budget::book(run).await
     }

@@ -53,7 +53,8 @@ impl Observation<'_> {
             due.iter().filter(|s| s.kind == SelectionKind::PageTree).map(|s| s.external_id.clone()).collect();
         let mut roots = HashMap::new();
         for some in ids.chunks(MOST_IDS) {
-            let pages = self.pages_by_id(some, &[Status::Current, Status::Archived, Status::Trashed]).await??;
+            let pages =
+                self.pages_by_id(some, &[Status::Current, Status::Archived, Status::Trashed]).await??;
             roots.extend(pages.into_iter().map(|page| (page.id.clone(), page)));
         }
         Ok(roots)
@@ -107,7 +108,10 @@ impl Observation<'_> {
         }
     }
 
-    async fn folder_root(&self, selection: &selection::Model) -> Result<(Root, Vec<(String, String, Above)>), Stop> {
+    async fn folder_root(
+        &self,
+        selection: &selection::Model,
+    ) -> Result<(Root, Vec<(String, String, Above)>), Stop> {
         let id = selection.external_id.as_str();
         match self.run.ask(|client| async move { client.folder(id).await }).await? {
             Ok(folder) if folder.status == Status::Current => {

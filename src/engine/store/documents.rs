@@ -462,7 +462,10 @@ pub async fn active_sources(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
 }
 
 /// Of these documents, those that have no live file: removing them takes nothing out of the store.
-pub async fn without_file(db: &impl ConnectionTrait, documents: &[DocumentId]) -> Result<Vec<DocumentId>, DbErr> {
+pub async fn without_file(
+    db: &impl ConnectionTrait,
+    documents: &[DocumentId],
+) -> Result<Vec<DocumentId>, DbErr> {
     let mut found = Vec::new();
     for some in documents.chunks(500) {
         let ids: Vec<DocumentId> = document::Entity::find()
@@ -474,6 +477,21 @@ pub async fn without_file(db: &impl ConnectionTrait, documents: &[DocumentId]) -
             .all(db)
             .await?;
         found.extend(ids);
+    }
+    Ok(found)
+}
+
+/// Documents by their ids.
+pub async fn by_ids(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = DocumentId>,
+) -> Result<HashMap<DocumentId, document::Model>, DbErr> {
+    let ids: Vec<DocumentId> = ids.into_iter().collect();
+    let mut found = HashMap::new();
+    for some in ids.chunks(500) {
+        let rows =
+            document::Entity::find().filter(document::Column::Id.is_in(some.iter().copied())).all(db).await?;
+        found.extend(rows.into_iter().map(|row| (row.id, row)));
     }
     Ok(found)
 }

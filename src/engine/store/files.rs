@@ -1,6 +1,6 @@
 //! Files on their way into the store and out of it: each is a row before the call that may make it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -16,7 +16,7 @@ use crate::{
         file::{self, FileRole, FileStage},
         file_text,
     },
-    ids::{BatchId, DocumentId, FileId, KnowledgeBaseId, SourceId},
+    ids::{BatchId, DocumentId, FileId, SourceId},
 };
 
 /// A file about to be uploaded, with its packed text.
@@ -174,6 +174,11 @@ pub async fn open_batches(db: &impl ConnectionTrait, source: SourceId) -> Result
         .await
 }
 
+/// One batch.
+pub async fn batch(db: &impl ConnectionTrait, id: BatchId) -> Result<Option<batch::Model>, DbErr> {
+    batch::Entity::find_by_id(id).one(db).await
+}
+
 /// The candidates of a batch.
 pub async fn of_batch(db: &impl ConnectionTrait, batch: BatchId) -> Result<Vec<file::Model>, DbErr> {
     file::Entity::find()
@@ -281,6 +286,31 @@ async fn make_live(tx: &impl ConnectionTrait, files: &[FileId], now: DateTime<Ut
     Ok(())
 }
 
+/// The documents of those of these files that are still candidates.
+pub async fn still_candidates(tx: &impl ConnectionTrait, files: &[FileId]) -> Result<Vec<DocumentId>, DbErr> {
+    documents_with(tx, file::Column::Id.is_in(files.iter().copied()), FileRole::Candidate).await
+}
+
+/// Of these documents, those that have a live file.
+pub async fn with_live_file(
+    tx: &impl ConnectionTrait,
+    documents: &[DocumentId],
+) -> Result<HashSet<DocumentId>, DbErr> {
+    let which = file::Column::DocumentId.is_in(documents.iter().copied());
+    Ok(documents_with(tx, which, FileRole::Live).await?.into_iter().collect())
+}
+
+async fn documents_with(tx: &impl ConnectionTrait, which: Expr, role: FileRole) -> Result<Vec<DocumentId>, DbErr> {
+    file::Entity::find()
+        .select_only()
+        .column(file::Column::DocumentId)
+        .filter(which)
+        .filter(file::Column::Role.eq(role))
+        .into_tuple()
+        .all(tx)
+        .await
+}
+
 /// Sets files on their way out. From here on nothing but their deletion happens to them.
 pub async fn retire(
     tx: &impl ConnectionTrait,
@@ -363,34 +393,16 @@ pub async fn unanswered(db: &impl ConnectionTrait, source: SourceId) -> Result<V
         .await
 }
 
-/// Notes the id of a file that was found after all; its role stays.
-pub async fn found(tx: &impl ConnectionTrait, file: FileId, openai_id: &str) -> Result<(), DbErr> {
-    uploaded(tx, &[(file, openai_id.to_owned())]).await
-}
-
 /// Whether a source has files left in any role.
 pub async fn any_left(db: &impl ConnectionTrait, source: SourceId) -> Result<bool, DbErr> {
     let row = file::Entity::find().filter(file::Column::SourceId.eq(source)).limit(1).one(db).await?;
     Ok(row.is_some())
 }
 
-/// Whether a knowledge base has files left.
-pub async fn any_left_in(db: &impl ConnectionTrait, knowledge_base: KnowledgeBaseId) -> Result<bool, DbErr> {
-    let row = file::Entity::find()
-        .filter(file::Column::KnowledgeBaseId.eq(knowledge_base))
-        .limit(1)
-        .one(db)
-        .await?;
-    Ok(row.is_some())
-}
-
-/// The packed texts of files.
-pub async fn texts(db: &impl ConnectionTrait, files: &[FileId]) -> Result<HashMap<FileId, Vec<u8>>, DbErr> {
-    let rows = file_text::Entity::find()
-        .filter(file_text::Column::FileId.is_in(files.iter().copied()))
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.file_id, row.text)).collect())
+/// Forgets all files of a source; what is in the store stays there.
+pub async fn forget_source(tx: &impl ConnectionTrait, source: SourceId) -> Result<(), DbErr> {
+    file::Entity::delete_many().filter(file::Column::SourceId.eq(source)).exec(tx).await?;
+    Ok(())
 }
 
 /// Writes the attributes that a live file has now, and that nothing more is to be done for its document.

@@ -2,10 +2,12 @@
 
 pub mod changes;
 pub mod documents;
+pub mod erased;
 pub mod files;
 pub mod holds;
 pub mod lease;
 pub mod observed;
+pub mod outcomes;
 pub mod syncs;
 
 use sea_orm::DbErr;

@@ -13,11 +13,11 @@ use super::lease::Lease;
 use crate::{
     app::Db,
     entity::{
-        Counts, Problem, run,
+        Counts, Problem, knowledge_base, replica, run,
         source::{self, SourceStatus},
         sync::{self, SyncMode, SyncStatus, SyncStep, SyncTrigger},
     },
-    ids::{ReplicaId, RunId, SourceId, SyncId},
+    ids::{KnowledgeBaseId, ReplicaId, RunId, SourceId, SyncId},
 };
 
 /// A sync that this process may work on now.
@@ -31,6 +31,10 @@ pub struct Claim {
     pub sync: sync::Model,
     /// This time on it.
     pub run: RunId,
+    /// Whether it is time to observe: at a sync's first run, and once an interval while it goes on.
+    pub observes: bool,
+    /// When the source is due again.
+    pub next_sync_at: DateTime<Utc>,
 }
 
 /// Queues an interval sync for every active source whose time has come and that has none under way; answers how many.
@@ -109,6 +113,14 @@ pub async fn claim(
         .await?;
     let running = open.iter().position(|sync| sync.status == SyncStatus::Running);
     let Some(mut sync) = open.into_iter().nth(running.unwrap_or(0)) else { return Ok(None) };
+    let observes = sync.observed_at.is_none() || source.next_sync_at <= now;
+    let next_sync_at =
+        if observes { now + TimeDelta::seconds(source.interval_seconds.into()) } else { source.next_sync_at };
+    source::Entity::update_many()
+        .col_expr(source::Column::NextSyncAt, Expr::value(next_sync_at))
+        .filter(source::Column::Id.eq(source.id))
+        .exec(&tx)
+        .await?;
     sync.status = SyncStatus::Running;
     sync.started_at = sync.started_at.or(Some(now));
     sync::Entity::update_many()
@@ -131,7 +143,7 @@ pub async fn claim(
     .exec_without_returning(&tx)
     .await?;
     tx.commit().await?;
-    Ok(Some(Claim { lease, source, sync, run }))
+    Ok(Some(Claim { lease, source, sync, run, observes, next_sync_at }))
 }
 
 /// Sources with a sync that may go on now. While one is running but has to wait, a queued one waits with it.
@@ -263,18 +275,31 @@ pub async fn end(
     Ok(())
 }
 
-/// Notes that the source was checked now, and when it is due again.
-pub async fn checked(
-    db: &impl ConnectionTrait,
-    source: &source::Model,
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    let next = now + TimeDelta::seconds(source.interval_seconds.into());
+/// Notes that everything a source watches was looked at now.
+pub async fn checked(db: &impl ConnectionTrait, source: SourceId, now: DateTime<Utc>) -> Result<(), DbErr> {
     source::Entity::update_many()
         .col_expr(source::Column::LastCheckedAt, Expr::value(now))
-        .col_expr(source::Column::NextSyncAt, Expr::value(next))
-        .filter(source::Column::Id.eq(source.id))
+        .filter(source::Column::Id.eq(source))
         .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// A knowledge base that a source refers to.
+pub async fn knowledge_base(
+    db: &impl ConnectionTrait,
+    id: KnowledgeBaseId,
+) -> Result<knowledge_base::Model, DbErr> {
+    let row = knowledge_base::Entity::find_by_id(id).one(db).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound(format!("knowledge base {id}")))
+}
+
+/// Notes that this process ticked.
+pub async fn ticked(db: &Db, replica: ReplicaId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    replica::Entity::update_many()
+        .col_expr(replica::Column::LastTickAt, Expr::value(now))
+        .filter(replica::Column::Id.eq(replica))
+        .exec(db.write())
         .await?;
     Ok(())
 }

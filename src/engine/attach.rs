@@ -1,0 +1,274 @@
+//! Attaches uploaded files to the store, in batches: a batch closes when it is full or old enough.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use chrono::TimeDelta;
+use futures_util::{StreamExt, stream};
+use sea_orm::ActiveValue::Set;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    attributes,
+    pipeline::Sent,
+    run::Run,
+    stop::Stop,
+    store::{
+        self,
+        changes::Line,
+        files,
+        outcomes::{self, Failure},
+    },
+};
+use crate::{
+    entity::{
+        batch::{self, BatchStatus},
+        change::{ChangeKind, ChangeOutcome},
+        document, file,
+    },
+    ids::{BatchId, FileId},
+    openai::{self, Attributes, BatchFile},
+};
+
+/// Single attaches at once.
+const SINGLES: usize = 4;
+/// Results that are committed together.
+const GROUP: usize = 64;
+
+/// What a run has learned of the server's batches.
+#[derive(Debug, Default)]
+pub struct Batches {
+    /// The server has none, or ignores what is in them.
+    unsupported: AtomicBool,
+    /// The most files it takes; 0: as many as the settings say.
+    most: AtomicUsize,
+}
+
+/// An uploaded file that waits to be attached.
+pub type Ready = (document::Model, file::Model);
+
+/// Records what was sent, in groups, and attaches it in batches.
+pub async fn collect(
+    run: &Run,
+    left: Vec<Ready>,
+    mut sent: mpsc::Receiver<Sent>,
+    out: mpsc::UnboundedSender<BatchId>,
+) -> Result<(), Stop> {
+    let mut ready = left;
+    let mut close_at = Instant::now() + run.app.settings.timing.batch_close_after;
+    loop {
+        let mut group = Vec::new();
+        let open = match timeout_at(close_at, sent.recv_many(&mut group, GROUP)).await {
+            Ok(0) => false,
+            Ok(_) => {
+                if ready.is_empty() {
+                    close_at = Instant::now() + run.app.settings.timing.batch_close_after;
+                }
+                record(run, group, &mut ready).await?;
+                true
+            }
+            Err(_) => true,
+        };
+        let full = run.app.settings.timing.batch_files.max(1);
+        while ready.len() >= full {
+            let rest = ready.split_off(full);
+            attach(run, std::mem::replace(&mut ready, rest), &out).await?;
+        }
+        if !open || Instant::now() >= close_at {
+            attach(run, std::mem::take(&mut ready), &out).await?;
+            close_at = Instant::now() + run.app.settings.timing.batch_close_after;
+        }
+        if !open {
+            return Ok(());
+        }
+    }
+}
+
+/// Commits what became of a group of uploads.
+async fn record(run: &Run, group: Vec<Sent>, ready: &mut Vec<Ready>) -> Result<(), Stop> {
+    if group.is_empty() {
+        return Ok(());
+    }
+    let now = run.now();
+    let (mut ids, mut unsent, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let tx = run.begin().await?;
+    for sent in group {
+        match sent {
+            Sent::Uploaded(document, mut file, openai_id) => {
+                ids.push((file.id, openai_id.clone()));
+                file.openai_file_id = Some(openai_id);
+                ready.push((document, file));
+            }
+            Sent::NotSent(file) => {
+                run.tried(file.document_id);
+                unsent.push(file.id);
+            }
+            Sent::Refused(file, message) => {
+                let message = format!("OpenAI refuses the text: {message}");
+                let mut failure = Failure::lasting("refused_by_openai", message, file.version);
+                failure.refused = Some(file.sha256);
+                unsent.push(file.id);
+                outcomes::failed(&tx, &[file.document_id], &failure, now).await?;
+                lines.push(Line::of(file.document_id, ChangeKind::Create, ChangeOutcome::Failed));
+                run.count(1, |counts| counts.failed += 1);
+            }
+            Sent::Unknown => {}
+        }
+    }
+    files::uploaded(&tx, &ids).await?;
+    files::forget(&tx, &unsent).await?;
+    store::changes::add(&tx, run.sync(), lines, now).await?;
+    run.commit(tx).await
+}
+
+/// Attaches files, in as many batches as the server asks for.
+async fn attach(run: &Run, ready: Vec<Ready>, out: &mpsc::UnboundedSender<BatchId>) -> Result<(), Stop> {
+    if ready.is_empty() {
+        return Ok(());
+    }
+    let pairs: Vec<(&document::Model, &file::Model)> = ready.iter().map(|(document, file)| (document, file)).collect();
+    let described = attributes::describe(run, &pairs).await?;
+    let mut waiting: Vec<(FileId, BatchFile)> = ready
+        .into_iter()
+        .zip(described)
+        .filter_map(|((_, file), attributes)| Some((file.id, BatchFile { file_id: file.openai_file_id?, attributes })))
+        .collect();
+    while !waiting.is_empty() && !run.is_halted() {
+        let most = run.batches.most.load(Ordering::Relaxed);
+        let rest = if most > 0 && waiting.len() > most { waiting.split_off(most) } else { Vec::new() };
+        let refused = attach_batch(run, waiting, out).await?;
+        waiting = refused;
+        waiting.extend(rest);
+    }
+    Ok(())
+}
+
+/// Attaches one batch; answers the files again if it was too long for the server.
+async fn attach_batch(
+    run: &Run,
+    files: Vec<(FileId, BatchFile)>,
+    out: &mpsc::UnboundedSender<BatchId>,
+) -> Result<Vec<(FileId, BatchFile)>, Stop> {
+    run.may_write()?;
+    let id = plan(run, &files).await?;
+    if run.batches.unsupported.load(Ordering::Relaxed) {
+        attach_singly(run, id, &files, out).await?;
+        return Ok(Vec::new());
+    }
+    let bodies: Vec<BatchFile> = files.iter().map(|(_, body)| body.clone()).collect();
+    match run.openai.create_batch(&run.store, &bodies).await {
+        Ok(batch) if batch.counts.total == files.len() as u64 => {
+            attached(run, id, BatchStatus::Open, Some(batch.id)).await?;
+            // Whoever confirms is gone only when the run is over.
+            _ = out.send(id);
+        }
+        Ok(_) | Err(openai::Error::Unsupported { .. }) => {
+            run.batches.unsupported.store(true, Ordering::Relaxed);
+            attach_singly(run, id, &files, out).await?;
+        }
+        Err(openai::Error::BatchTooLong { max, .. }) => {
+            run.batches.most.store(max.clamp(1, files.len().div_ceil(2)), Ordering::Relaxed);
+            detached(run, &files).await?;
+            return Ok(files);
+        }
+        Err(error) if error.effect_unknown() => {
+            tracing::warn!(batch.id = %id, %error, "the answer to a batch is lost");
+            run.halt(error.into());
+        }
+        Err(error) => {
+            detached(run, &files).await?;
+            run.halt(refusal(run, error).await);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What a refused batch means: a file that OpenAI does not know yet is a matter of a moment, a lost store is not.
+async fn refusal(run: &Run, error: openai::Error) -> Stop {
+    if !error.is_not_found() {
+        return error.into();
+    }
+    match run.openai.store(&run.store).await {
+        Ok(_) => Stop::pause("openai_unavailable", "OpenAI does not know a new file yet.", None),
+        Err(error) => error.into(),
+    }
+}
+
+/// Notes a batch before its call.
+async fn plan(run: &Run, files: &[(FileId, BatchFile)]) -> Result<BatchId, Stop> {
+    let (id, now) = (BatchId::new(), run.now());
+    let deadline = TimeDelta::from_std(run.app.settings.timing.indexing_deadline).unwrap_or(TimeDelta::MAX);
+    let row = batch::ActiveModel {
+        id: Set(id),
+        source_id: Set(run.source().id),
+        knowledge_base_id: Set(run.knowledge_base.id),
+        vendor_id: Set(None),
+        status: Set(BatchStatus::Sending),
+        size: Set(i32::try_from(files.len()).unwrap_or(i32::MAX)),
+        sent_at: Set(now),
+        deadline_at: Set(now + deadline),
+    };
+    let described: Vec<(FileId, serde_json::Value)> =
+        files.iter().map(|(id, body)| (*id, serde_json::json!(body.attributes))).collect();
+    let tx = run.begin().await?;
+    files::attach(&tx, row, &described).await?;
+    run.commit(tx).await?;
+    Ok(id)
+}
+
+async fn attached(run: &Run, batch: BatchId, status: BatchStatus, vendor_id: Option<String>) -> Result<(), Stop> {
+    let tx = run.begin().await?;
+    files::attached(&tx, batch, status, vendor_id).await?;
+    run.commit(tx).await
+}
+
+async fn detached(run: &Run, files: &[(FileId, BatchFile)]) -> Result<(), Stop> {
+    let ids: Vec<FileId> = files.iter().map(|(id, _)| *id).collect();
+    let tx = run.begin().await?;
+    files::detached(&tx, &ids).await?;
+    run.commit(tx).await
+}
+
+/// Attaches files one by one, for servers without batches.
+async fn attach_singly(
+    run: &Run,
+    batch: BatchId,
+    files: &[(FileId, BatchFile)],
+    out: &mpsc::UnboundedSender<BatchId>,
+) -> Result<(), Stop> {
+    attached(run, batch, BatchStatus::Single, None).await?;
+    let undone: Vec<FileId> = stream::iter(files)
+        .map(|(id, body)| async move { attach_one(run, *id, &body.file_id, &body.attributes).await })
+        .buffer_unordered(SINGLES)
+        .filter_map(|undone| async move { undone })
+        .collect()
+        .await;
+    let tx = run.begin().await?;
+    files::detached(&tx, &undone).await?;
+    run.commit(tx).await?;
+    _ = out.send(batch);
+    Ok(())
+}
+
+/// Attaches one file; answers it if that certainly had no effect.
+async fn attach_one(run: &Run, id: FileId, openai_id: &str, attributes: &Attributes) -> Option<FileId> {
+    if run.is_halted() {
+        return Some(id);
+    }
+    run.pace.attach().await;
+    if let Err(stop) = run.may_write() {
+        run.halt(stop);
+        return Some(id);
+    }
+    match run.openai.attach(&run.store, openai_id, attributes).await {
+        Ok(_) => None,
+        // Whether it is attached shows when the store is asked for it.
+        Err(error) if error.effect_unknown() => None,
+        Err(error) => {
+            run.halt(refusal(run, error).await);
+            Some(id)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Fetches bodies in batches, converts them, and decides what becomes of each: uploaded, touched, skipped or failed.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    file_name,
+    run::Run,
+    stop::Stop,
+    store::{
+        self,
+        changes::Line,
+        documents::Item,
+        files::Candidate,
+        outcomes::{self, Failure},
+    },
+};
+use crate::{
+    confluence::{self, Page, Status},
+    convert,
+    entity::{
+        change::{ChangeKind, ChangeOutcome},
+        document,
+        file::{self, FileRole, FileStage},
+    },
+    files,
+    ids::FileId,
+};
+
+/// A rendering larger than this is not uploaded.
+const LARGEST: usize = 25 * 1024 * 1024;
+
+/// A file that is ready to be uploaded.
+#[derive(Debug)]
+pub struct Upload {
+    /// The document.
+    pub document: document::Model,
+    /// Its row.
+    pub file: file::Model,
+    /// The exact text.
+    pub text: String,
+    /// Whether it replaces a live file.
+    pub replaces: bool,
+}
+
+/// What became of one page.
+enum Outcome {
+    Upload(Box<Upload>, Vec<u8>),
+    /// The text that is live already.
+    Touched(Item, i64),
+    /// No text at all.
+    Empty(Item, i64),
+    Failed(Item, Failure),
+}
+
+/// Renders documents; answers those to be uploaded, whose rows are committed.
+pub async fn render(run: &Run, items: Vec<Item>) -> Result<Vec<Upload>, Stop> {
+    let ids: Vec<String> = items.iter().map(|item| item.document.external_id.clone()).collect();
+    let bodies = bodies(run, &ids).await?;
+    let spaces = store::observed::spaces(run.app.db.read(), run.source().id).await?;
+    let mut ready = Vec::new();
+    for item in items {
+        match bodies.get(&item.document.external_id) {
+            Some(Body::Page(page)) => {
+                let key = spaces.get(&item.document.space_id).map_or("", |space| space.key.as_str());
+                ready.push((item, page.clone(), key.to_owned()));
+            }
+            Some(Body::TooLarge) => ready_failed(run, item).await?,
+            // The page went away since it was seen: the next observation finds out how.
+            None => run.tried(item.document.id),
+        }
+    }
+    let outcomes = convert_all(run, ready).await?;
+    settle(run, outcomes).await
+}
+
+enum Body {
+    Page(Box<Page>),
+    TooLarge,
+}
+
+/// The bodies of pages. Where an answer is too large or a batch fails, it is halved down to single pages.
+async fn bodies(run: &Run, ids: &[String]) -> Result<HashMap<String, Body>, Stop> {
+    let mut bodies = HashMap::new();
+    let mut parts = vec![ids];
+    while let Some(part) = parts.pop() {
+        match run.ask(|client| async move { client.pages_by_id(part, &[Status::Current], true).await }).await? {
+            Ok(pages) => bodies.extend(pages.into_iter().map(|page| (page.id.clone(), Body::Page(Box::new(page))))),
+            Err(error) if part.len() > 1 && is_about_one(&error) => {
+                let (one, other) = part.split_at(part.len() / 2);
+                parts.extend([one, other]);
+            }
+            Err(error) if error.is_too_large() => bodies.extend(part.iter().map(|id| (id.clone(), Body::TooLarge))),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(bodies)
+}
+
+/// Whether an error may be the doing of one page in the batch.
+fn is_about_one(error: &confluence::Error) -> bool {
+    use confluence::Error as E;
+    error.is_too_large() || matches!(error, E::Unavailable { .. } | E::Malformed { .. } | E::Rejected { .. })
+}
+
+async fn ready_failed(run: &Run, item: Item) -> Result<(), Stop> {
+    let failure = Failure::lasting("too_large", "The page is too large to be read.", item.document.wanted_version);
+    let outcome = vec![Outcome::Failed(item, failure)];
+    settle(run, outcome).await.map(|_| ())
+}
+
+/// Converts pages away from the threads that wait for the network.
+async fn convert_all(run: &Run, pages: Vec<(Item, Box<Page>, String)>) -> Result<Vec<Outcome>, Stop> {
+    let (app, source) = (run.app.clone(), run.source().clone());
+    let site_url = format!("{}/wiki", source.site_url.trim_end_matches('/'));
+    let knowledge_base = run.knowledge_base.id;
+    let now = run.now();
+    let work = move || {
+        let convert = |(item, mut page, key): (Item, Box<Page>, String)| {
+            let storage = page.take_storage().unwrap_or_default();
+            let rendering = convert::markdown(&convert::Page {
+                title: &page.title,
+                site_url: &site_url,
+                space_key: &key,
+                page_id: &page.id,
+                storage: &storage,
+            });
+            let version = page.version.number;
+            if rendering.is_empty {
+                return Outcome::Empty(item, version);
+            }
+            let text = rendering.markdown;
+            let sha256 = Sha256::digest(text.as_bytes()).to_vec();
+            if item.live.as_ref().is_some_and(|live| live.sha256 == sha256) {
+                return Outcome::Touched(item, version);
+            }
+            if item.document.refused_sha256.as_ref() == Some(&sha256) {
+                let failure = Failure::lasting("refused_by_openai", "OpenAI refused this very text before.", version);
+                return Outcome::Failed(item, failure);
+            }
+            if text.len() > LARGEST {
+                let failure = Failure::lasting("too_large", "The page has more than 25 MiB of text.", version);
+                return Outcome::Failed(item, failure);
+            }
+            let id = FileId::new();
+            let packed = match files::pack(&app.sealer, id, &text) {
+                Ok(packed) => packed,
+                Err(error) => return Outcome::Failed(item, Failure::passing("cannot_pack", error.to_string())),
+            };
+            let file = file::Model {
+                id,
+                document_id: item.document.id,
+                source_id: source.id,
+                knowledge_base_id: knowledge_base,
+                role: FileRole::Candidate,
+                stage: FileStage::Uploading,
+                file_name: file_name::of(&page.title, &page.id, app.installation, id),
+                openai_file_id: None,
+                batch_id: None,
+                sha256,
+                bytes: i64::try_from(text.len()).unwrap_or(i64::MAX),
+                version,
+                edited_at: page.version.created_at,
+                attributes: serde_json::Value::Null,
+                selections_revision: source.selections_revision,
+                sent_at: Some(now),
+                created_at: now,
+                completed_at: None,
+                retiring_at: None,
+                retire_reason: None,
+            };
+            let replaces = item.live.is_some();
+            let upload = Upload { document: item.document, file, text, replaces };
+            Outcome::Upload(Box::new(upload), packed)
+        };
+        pages.into_iter().map(convert).collect()
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Stop::pause("conversion_failed", format!("The converter failed: {error}."), None))
+}
+
+/// Commits what became of the pages in one transaction; answers the uploads.
+async fn settle(run: &Run, outcomes: Vec<Outcome>) -> Result<Vec<Upload>, Stop> {
+    let now = run.now();
+    let (mut uploads, mut candidates, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let tx = run.begin().await?;
+    for outcome in outcomes {
+        let (document, kind, result) = match outcome {
+            Outcome::Upload(upload, packed) => {
+                candidates.push(Candidate { file: upload.file.clone(), packed });
+                uploads.push(*upload);
+                continue;
+            }
+            Outcome::Touched(item, version) => {
+                outcomes::touched(&tx, item.document.id, version, now).await?;
+                run.count(1, |counts| counts.touched += 1);
+                (item.document.id, ChangeKind::Revise, ChangeOutcome::Touched)
+            }
+            Outcome::Empty(item, version) => {
+                outcomes::empty(&tx, item.document.id, version, now).await?;
+                run.count(1, |counts| counts.skipped += 1);
+                (item.document.id, kind(&item), ChangeOutcome::Skipped)
+            }
+            Outcome::Failed(item, failure) => {
+                outcomes::failed(&tx, &[item.document.id], &failure, now).await?;
+                run.count(1, |counts| counts.failed += 1);
+                (item.document.id, kind(&item), ChangeOutcome::Failed)
+            }
+        };
+        lines.push(Line::of(document, kind, result));
+    }
+    store::files::plan(&tx, &candidates, now).await?;
+    store::changes::add(&tx, run.sync(), lines, now).await?;
+    run.commit(tx).await?;
+    Ok(uploads)
+}
+
+fn kind(item: &Item) -> ChangeKind {
+    if item.live.is_some() { ChangeKind::Revise } else { ChangeKind::Create }
+}

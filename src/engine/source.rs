@@ -1,0 +1,232 @@
+//! One run on one source: the straight line, walked once. It ends in a report, never in an error.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::Instrument;
+
+use super::{
+    budget, metadata, observe, pipeline,
+    retire::Retiring,
+    run::Run,
+    settle,
+    stop::Stop,
+    store::{
+        self, files,
+        syncs::{self, Claim, End, Progress},
+    },
+};
+use crate::{
+    app::App,
+    connections::access::Access,
+    entity::{
+        Counts, Problem, knowledge_base,
+        knowledge_base::KnowledgeBaseStatus,
+        sync::{SyncMode, SyncStatus, SyncStep, SyncTrigger},
+    },
+    knowledge_bases, openai,
+};
+
+/// The first pause after a vendor's trouble; it grows with the time that the sync has been at it.
+const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(15);
+
+/// Works on a claimed sync until it is done, or until a later run must go on.
+pub async fn sync(app: &App, claim: Claim) {
+    let span = tracing::info_span!("sync", source.id = %claim.source.id, sync.id = %claim.sync.id);
+    async {
+        let (source, sync, lease) = (claim.source.id, claim.sync.id, claim.lease.clone());
+        if let Err(error) = run(app, claim).await {
+            match error {
+                Stop::LeaseLost => tracing::info!("another process has the source now"),
+                error => tracing::error!(%source, %sync, error = &error as &dyn std::error::Error, "a run failed"),
+            }
+            if let Err(error) = lease.release(&app.db).await {
+                tracing::error!(%error, "a lease cannot be given back; it ends by itself");
+            }
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
+    let (knowledge_base, openai, access) = match prepare(app, &claim).await {
+        Ok(parts) => parts,
+        Err(stop @ (Stop::Pause { .. } | Stop::Failed { .. })) => {
+            let sync = &claim.sync;
+            let progress =
+                Progress { step: SyncStep::Observe, done: sync.done, total: sync.total, counts: sync.counts };
+            return finish(app, &claim, Some(stop), None, progress, 0).await;
+        }
+        Err(stop) => return Err(stop),
+    };
+    let settings = &app.settings;
+    let store = knowledge_base.vector_store_id.clone().unwrap_or_default();
+    let pace = app.paces.pace(
+        &knowledge_bases::credential_name(&knowledge_base),
+        &store,
+        settings.openai.uploads_per_minute,
+        settings.timing.deletes_per_second,
+    );
+    let run = Run::new(app.clone(), claim, knowledge_base, openai, pace, access);
+    let walked = tokio::select! {
+        walked = walk(&run) => walked,
+        stop = run.keep_lease() => Err(stop),
+    };
+    let stop = match walked {
+        Err(stop @ (Stop::LeaseLost | Stop::Db(_))) => return Err(stop),
+        walked => walked.err().or_else(|| run.halted()),
+    };
+    budget::book(&run).await?;
+    let candidates = files::candidate_count(app.db.read(), run.source().id).await?;
+    if let Some(Stop::Failed { problem, knowledge_base: true }) = &stop {
+        knowledge_bases::store::block(app.db.write(), run.knowledge_base.id, problem, run.now()).await?;
+    }
+    finish(app, &run.claim, stop, run.trouble(), run.progress(), candidates).await
+}
+
+/// The knowledge base, its client and the way to the site.
+async fn prepare(
+    app: &App,
+    claim: &Claim,
+) -> Result<(knowledge_base::Model, openai::Client, Access), Stop> {
+    let source = &claim.source;
+    let knowledge_base = syncs::knowledge_base(app.db.read(), source.knowledge_base_id).await?;
+    match knowledge_base.status {
+        KnowledgeBaseStatus::Active => {}
+        KnowledgeBaseStatus::Creating => {
+            return Err(Stop::pause("store_being_created", "The vector store is still being created.", None));
+        }
+        KnowledgeBaseStatus::Blocked | KnowledgeBaseStatus::Deleting => {
+            let problem = knowledge_base.problem.clone().unwrap_or_else(|| {
+                Problem::new("knowledge_base_blocked", "The knowledge base is not in use.", "See its problem.")
+            });
+            return Err(Stop::failed(problem));
+        }
+    }
+    let openai = knowledge_bases::client(app, &knowledge_base).map_err(Stop::failed)?;
+    let connection = source.connection_id.ok_or_else(|| {
+        Stop::failed(Problem::new("connection_gone", "The source has no connection.", "Give it one with PATCH."))
+    })?;
+    let access = Access::open(app, connection, &source.cloud_id).await?;
+    Ok((knowledge_base, openai, access))
+}
+
+/// Settle, observe and drain side by side, describe, retire.
+async fn walk(run: &Run) -> Result<(), Stop> {
+    if run.only_plans() {
+        return observe::observe(run).await;
+    }
+    let left = settle::settle(run).await?;
+    tokio::try_join!(observe_now(run), pipeline::drain(run, left))?;
+    if !run.is_halted() {
+        run.at(SyncStep::Apply);
+        metadata::describe(run).await?;
+    }
+    run.at(SyncStep::Retire);
+    let retiring = Retiring {
+        db: &run.app.db,
+        lease: &run.claim.lease,
+        source: run.source().id,
+        openai: &run.openai,
+        store: &run.store,
+        pace: &run.pace,
+    };
+    retiring.run(|| run.is_over()).await?;
+    Ok(())
+}
+
+/// Observes if it is time to. Trouble with Confluence halts the run, but what is in flight is still recorded.
+async fn observe_now(run: &Run) -> Result<(), Stop> {
+    if run.claim.observes {
+        match observe::observe(run).await {
+            Ok(()) => {}
+            Err(stop @ (Stop::LeaseLost | Stop::Db(_))) => return Err(stop),
+            Err(stop) => run.halt(stop),
+        }
+    }
+    run.close_backlog();
+    Ok(())
+}
+
+/// Ends the run: what the sync's row says from now on.
+async fn finish(
+    app: &App,
+    claim: &Claim,
+    stop: Option<Stop>,
+    trouble: Option<Stop>,
+    progress: Progress,
+    candidates: u64,
+) -> Result<(), Stop> {
+    let now = app.clock.now();
+    let end = end(app, claim, stop, trouble, progress.counts, candidates, now);
+    let progress = if end.status == SyncStatus::Running { progress } else { Progress { step: SyncStep::Done, ..progress } };
+    if let Some(problem) = &end.problem {
+        tracing::warn!(status = ?end.status, problem = problem.code, "{}", problem.message);
+    } else if end.forget {
+        tracing::debug!("nothing had changed");
+    } else {
+        tracing::info!(status = ?end.status, done = progress.done, counts = ?progress.counts, "the run is over");
+    }
+    syncs::end(&app.db, claim, &end, progress, now).await?;
+    Ok(())
+}
+
+fn end(
+    app: &App,
+    claim: &Claim,
+    stop: Option<Stop>,
+    trouble: Option<Stop>,
+    counts: Counts,
+    candidates: u64,
+    now: DateTime<Utc>,
+) -> End {
+    let later = |wait: Duration| Some(now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
+    let rest = |status, problem| End { status, not_before: None, problem, forget: false };
+    match stop {
+        Some(Stop::Failed { problem, .. }) => {
+            let silent = claim.sync.trigger == SyncTrigger::Interval
+                && counts == Counts::default()
+                && claim.source.problem.as_ref() == Some(&problem);
+            End { forget: silent, ..rest(SyncStatus::Failed, Some(problem)) }
+        }
+        Some(Stop::Pause { wait, problem }) => {
+            let not_before = later(wait.unwrap_or_default()).max(Some(now + pause(claim, now)));
+            End { not_before, ..rest(SyncStatus::Running, Some(problem)) }
+        }
+        Some(Stop::Halted) => rest(SyncStatus::Cancelled, None),
+        Some(Stop::HandOver | Stop::LeaseLost | Stop::Db(_)) => rest(SyncStatus::Running, None),
+        None if candidates > 0 && now < claim.next_sync_at => {
+            let not_before = later(app.settings.timing.poll_pause_most.max(Duration::from_millis(1)));
+            End { not_before, ..rest(SyncStatus::Running, problem_of(trouble)) }
+        }
+        None => {
+            let status = if claim.sync.mode == SyncMode::Plan {
+                SyncStatus::Planned
+            } else if counts.held > 0 {
+                SyncStatus::Held
+            } else if counts.failed > 0 || candidates > 0 || trouble.is_some() {
+                SyncStatus::Partial
+            } else {
+                SyncStatus::Succeeded
+            };
+            let nothing = status == SyncStatus::Succeeded && counts == Counts::default();
+            let forget = nothing && claim.sync.trigger == SyncTrigger::Interval;
+            End { forget, ..rest(status, problem_of(trouble)) }
+        }
+    }
+}
+
+/// A pause as long as the sync has been at it, so that trouble that lasts is asked about ever more rarely.
+fn pause(claim: &Claim, now: DateTime<Utc>) -> TimeDelta {
+    let interval = TimeDelta::seconds(claim.source.interval_seconds.into()).max(FIRST_PAUSE);
+    let so_far = claim.sync.started_at.map_or(FIRST_PAUSE, |started| now - started);
+    so_far.clamp(FIRST_PAUSE, interval)
+}
+
+fn problem_of(trouble: Option<Stop>) -> Option<Problem> {
+    match trouble? {
+        Stop::Pause { problem, .. } | Stop::Failed { problem, .. } => Some(problem),
+        Stop::LeaseLost | Stop::HandOver | Stop::Halted | Stop::Db(_) => None,
+    }
+}

@@ -1,0 +1,54 @@
+//! The tick: one pass over what is due. It takes no input but the database and the clock, and may die anywhere.
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use sea_orm::DbErr;
+
+use super::{
+    erase, source,
+    store::syncs::{self, Claim},
+};
+use crate::{app::App, connections, ids::SourceId, knowledge_bases};
+
+/// Does the duties that no sync does: what expires, what is being created, what is being deleted. Then queues the
+/// interval syncs that are due.
+pub async fn prepare(app: &App) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    syncs::ticked(&app.db, app.replica, now).await?;
+    connections::expire_attempts(app, now).await?;
+    knowledge_bases::settle_all_creating(app, now).await?;
+    erase::erase_deleted(app).await?;
+    syncs::queue_due(&app.db, now).await?;
+    Ok(())
+}
+
+/// Claims one sync that is due, unless its source is among `skip`.
+pub async fn claim(app: &App, skip: &[SourceId]) -> Result<Option<Claim>, DbErr> {
+    if app.is_stopping() {
+        return Ok(None);
+    }
+    syncs::claim(&app.db, app.replica, app.settings.timing.lease, skip, app.clock.now()).await
+}
+
+/// One whole tick: every source that is due gets one run, and all runs have ended when this returns. Answers how many.
+pub async fn tick(app: &App) -> Result<usize, DbErr> {
+    prepare(app).await?;
+    let mut claimed = Vec::new();
+    let mut runs = FuturesUnordered::new();
+    loop {
+        while runs.len() < app.settings.timing.sources_in_flight.max(1) {
+            let Some(claim) = claim(app, &claimed).await? else { break };
+            claimed.push(claim.source.id);
+            runs.push(source::sync(app, claim));
+        }
+        if runs.next().await.is_none() {
+            return Ok(claimed.len());
+        }
+    }
+}
+
+/// One whole tick at `now`, for a clock that is set by hand.
+pub async fn tick_at(app: &App, now: DateTime<Utc>) -> Result<usize, DbErr> {
+    app.clock.set(now);
+    tick(app).await
+}
