@@ -128,12 +128,15 @@ async fn attach(run: &Run, ready: Vec<Ready>, out: &mpsc::UnboundedSender<BatchI
     if ready.is_empty() {
         return Ok(());
     }
-    let pairs: Vec<(&document::Model, &file::Model)> = ready.iter().map(|(document, file)| (document, file)).collect();
+    let pairs: Vec<(&document::Model, &file::Model)> =
+        ready.iter().map(|(document, file)| (document, file)).collect();
     let described = attributes::describe(run, &pairs).await?;
     let mut waiting: Vec<(FileId, BatchFile)> = ready
         .into_iter()
         .zip(described)
-        .filter_map(|((_, file), attributes)| Some((file.id, BatchFile { file_id: file.openai_file_id?, attributes })))
+        .filter_map(|((_, file), attributes)| {
+            Some((file.id, BatchFile { file_id: file.openai_file_id?, attributes }))
+        })
         .collect();
     while !waiting.is_empty() && !run.is_halted() {
         let most = run.batches.most.load(Ordering::Relaxed);
@@ -218,7 +221,12 @@ async fn plan(run: &Run, files: &[(FileId, BatchFile)]) -> Result<BatchId, Stop>
     Ok(id)
 }
 
-async fn attached(run: &Run, batch: BatchId, status: BatchStatus, vendor_id: Option<String>) -> Result<(), Stop> {
+async fn attached(
+    run: &Run,
+    batch: BatchId,
+    status: BatchStatus,
+    vendor_id: Option<String>,
+) -> Result<(), Stop> {
     let tx = run.begin().await?;
     files::attached(&tx, batch, status, vendor_id).await?;
     run.commit(tx).await

@@ -20,7 +20,10 @@ const DEEPEST: usize = 64;
 const SEPARATOR: &str = " / ";
 
 /// The attributes of files of these documents, in the same order.
-pub async fn describe(run: &Run, files: &[(&document::Model, &file::Model)]) -> Result<Vec<Attributes>, Stop> {
+pub async fn describe(
+    run: &Run,
+    files: &[(&document::Model, &file::Model)],
+) -> Result<Vec<Attributes>, Stop> {
     let spaces = observed::spaces(run.app.db.read(), run.source().id).await?;
     let parents = files.iter().filter_map(|(document, _)| document.parent_id.clone());
     let above = nodes_above(run, parents.collect()).await?;
@@ -92,7 +95,9 @@ async fn read_nodes(run: &Run, ids: Vec<String>) -> Result<HashMap<String, Above
     let mut read = Vec::new();
     let ids: Vec<String> = ids.into_iter().filter(|id| run.asks_for_node(id)).collect();
     for some in ids.chunks(MOST_IDS) {
-        let pages = run.ask(|client| async move { client.pages_by_id(some, &[Status::Current], false).await }).await?;
+        let pages = run
+            .ask(|client| async move { client.pages_by_id(some, &[Status::Current], false).await })
+            .await?;
         let Ok(pages) = pages else { return Ok(HashMap::new()) };
         for page in pages {
             let parent_kind = page.parent_type.map(|kind| kind.as_str().to_owned());
@@ -119,7 +124,9 @@ async fn read_nodes(run: &Run, ids: Vec<String>) -> Result<HashMap<String, Above
 
 async fn folder(run: &Run, id: &str) -> Result<Option<confluence::Folder>, Stop> {
     let answer = run.ask(|client| async move { client.folder(id).await }).await?;
-    Ok(answer.inspect_err(|error| tracing::debug!(node = id, %error, "a node above a page cannot be read")).ok())
+    Ok(answer
+        .inspect_err(|error| tracing::debug!(node = id, %error, "a node above a page cannot be read"))
+        .ok())
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -10,16 +10,13 @@ use tokio::{
 use super::{
     run::Run,
     stop::Stop,
-    store::{
-        files,
-        outcomes::Failure,
-    },
+    store::{files, outcomes::Failure},
     swap,
 };
 use crate::{
     entity::{batch, file, sync::SyncStep},
     ids::BatchId,
-    openai::{self, IndexStatus, StoreFile},
+    openai::{self, IndexStatus, StoreFile, StoreFileQuery},
 };
 
 /// Polls the batches that are attached until all are done, or until the run has waited long enough for the last of them.
@@ -130,7 +127,7 @@ async fn statuses(
     if !answer.status.is_terminal() && !partly && run.now() < batch.deadline_at {
         return Ok(HashMap::new());
     }
-    let mut walk = run.openai.walk_batch_files(&run.store, vendor_id, None);
+    let mut walk = run.openai.walk_batch_files(&run.store, vendor_id, &StoreFileQuery::default());
     let entries = walk.rest().await?;
     Ok(entries.into_iter().filter_map(|entry| Some((entry.id.clone(), state(&entry)?))).collect())
 }
@@ -155,7 +152,8 @@ fn state(entry: &StoreFile) -> Option<State> {
         IndexStatus::Completed => Some(State::Completed),
         status if status.is_terminal() => {
             let said = entry.last_error.as_ref().and_then(|error| error.message.clone());
-            let message = format!("OpenAI could not index the page: {}", said.as_deref().unwrap_or(status.as_str()));
+            let message =
+                format!("OpenAI could not index the page: {}", said.as_deref().unwrap_or(status.as_str()));
             Some(State::Failed(Failure::passing("indexing_failed", message)))
         }
         _ => None,

@@ -18,7 +18,9 @@ use crate::{
 /// Goes on with every deletion that was asked for. A failure is logged and met again on the next tick.
 pub async fn erase_deleted(app: &App) -> Result<(), DbErr> {
     let mut done = Vec::new();
-    while let Some(doomed) = erased::claim(&app.db, app.replica, app.settings.timing.lease, &done, app.clock.now()).await? {
+    while let Some(doomed) =
+        erased::claim(&app.db, app.replica, app.settings.timing.lease, &done, app.clock.now()).await?
+    {
         done.push(doomed.source.id);
         let (source, lease) = (doomed.source.id, doomed.lease.clone());
         if let Err(stop) = erase_source(app, doomed).await {
@@ -96,7 +98,7 @@ async fn erase_knowledge_base(app: &App, knowledge_base: &knowledge_base::Model)
 }
 
 async fn delete_store(openai: &openai::Client, store: &str) -> Result<(), openai::Error> {
-    let entries = match openai.store_files(store, None, None).await {
+    let entries = match openai.store_files(store, &openai::StoreFileQuery::default(), None).await {
         Err(error) if error.is_not_found() => return Ok(()),
         entries => entries?,
     };

@@ -38,7 +38,8 @@ pub async fn describe(run: &Run) -> Result<(), Stop> {
     while left > 0 && !run.is_halted() {
         let (source, limit) = (run.source().id, GROUP.min(left));
         let items =
-            store::documents::to_do(run.app.db.read(), source, Work::Metadata, after, limit, run.now()).await?;
+            store::documents::to_do(run.app.db.read(), source, Work::Metadata, after, limit, run.now())
+                .await?;
         let Some(last) = items.last() else { return Ok(()) };
         after = Some(last.document.id);
         left -= items.len() as u64;
@@ -50,11 +51,12 @@ pub async fn describe(run: &Run) -> Result<(), Stop> {
 async fn describe_group(run: &Run, items: Vec<Item>) -> Result<(), Stop> {
     let pairs: Vec<_> = items.iter().filter_map(|item| Some((&item.document, item.live.as_ref()?))).collect();
     let wanted = attributes::describe(run, &pairs).await?;
-    let results: Vec<(usize, Result<Described, openai::Error>)> = stream::iter(pairs.iter().zip(&wanted).enumerate())
-        .map(|(at, ((_, file), attributes))| async move { (at, write(run, file, attributes).await) })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+    let results: Vec<(usize, Result<Described, openai::Error>)> =
+        stream::iter(pairs.iter().zip(&wanted).enumerate())
+            .map(|(at, ((_, file), attributes))| async move { (at, write(run, file, attributes).await) })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
     let now = run.now();
     let mut lines = Vec::new();
     let mut trouble = None;
@@ -62,7 +64,9 @@ async fn describe_group(run: &Run, items: Vec<Item>) -> Result<(), Stop> {
     for (at, result) in results {
         let ((document, file), attributes) = (pairs[at], &wanted[at]);
         match result {
-            Ok(Described::Same) => files::described(&tx, file.id, file.attributes.clone(), document.id).await?,
+            Ok(Described::Same) => {
+                files::described(&tx, file.id, file.attributes.clone(), document.id).await?
+            }
             Ok(Described::Written) => {
                 files::described(&tx, file.id, serde_json::json!(attributes), document.id).await?;
                 lines.push(Line::of(document.id, ChangeKind::Metadata, ChangeOutcome::Metadata));
@@ -85,7 +89,8 @@ async fn write(
     file: &crate::entity::file::Model,
     attributes: &Attributes,
 ) -> Result<Described, openai::Error> {
-    let Some(openai_id) = file.openai_file_id.as_ref().filter(|_| file.attributes != serde_json::json!(attributes))
+    let Some(openai_id) =
+        file.openai_file_id.as_ref().filter(|_| file.attributes != serde_json::json!(attributes))
     else {
         return Ok(Described::Same);
     };

@@ -98,7 +98,8 @@ async fn next(run: &Run) -> Result<Vec<Item>, Stop> {
         while (items.len() as u64) < BODIES {
             let limit = BODIES - items.len() as u64;
             let some =
-                store::documents::to_do(run.app.db.read(), run.source().id, work, after, limit, run.now()).await?;
+                store::documents::to_do(run.app.db.read(), run.source().id, work, after, limit, run.now())
+                    .await?;
             let Some(last) = some.last() else { break };
             after = Some(last.document.id);
             items.extend(some.into_iter().filter(|item| !run.was_tried(item.document.id)));
@@ -131,7 +132,7 @@ async fn upload(
 }
 
 async fn send(run: &Run, upload: Upload) -> Result<Sent, Stop> {
-    let Upload { document, file, text, .. } = upload;
+    let Upload { document, file, text } = upload;
     if run.is_halted() {
         return Ok(Sent::NotSent(file));
     }

@@ -40,8 +40,6 @@ pub struct Upload {
     pub file: file::Model,
     /// The exact text.
     pub text: String,
-    /// Whether it replaces a live file.
-    pub replaces: bool,
 }
 
 /// What became of one page.
@@ -85,13 +83,20 @@ async fn bodies(run: &Run, ids: &[String]) -> Result<HashMap<String, Body>, Stop
     let mut bodies = HashMap::new();
     let mut parts = vec![ids];
     while let Some(part) = parts.pop() {
-        match run.ask(|client| async move { client.pages_by_id(part, &[Status::Current], true).await }).await? {
-            Ok(pages) => bodies.extend(pages.into_iter().map(|page| (page.id.clone(), Body::Page(Box::new(page))))),
+        match run
+            .ask(|client| async move { client.pages_by_id(part, &[Status::Current], true).await })
+            .await?
+        {
+            Ok(pages) => {
+                bodies.extend(pages.into_iter().map(|page| (page.id.clone(), Body::Page(Box::new(page)))))
+            }
             Err(error) if part.len() > 1 && is_about_one(&error) => {
                 let (one, other) = part.split_at(part.len() / 2);
                 parts.extend([one, other]);
             }
-            Err(error) if error.is_too_large() => bodies.extend(part.iter().map(|id| (id.clone(), Body::TooLarge))),
+            Err(error) if error.is_too_large() => {
+                bodies.extend(part.iter().map(|id| (id.clone(), Body::TooLarge)))
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -105,7 +110,8 @@ fn is_about_one(error: &confluence::Error) -> bool {
 }
 
 async fn ready_failed(run: &Run, item: Item) -> Result<(), Stop> {
-    let failure = Failure::lasting("too_large", "The page is too large to be read.", item.document.wanted_version);
+    let failure =
+        Failure::lasting("too_large", "The page is too large to be read.", item.document.wanted_version);
     let outcome = vec![Outcome::Failed(item, failure)];
     settle(run, outcome).await.map(|_| ())
 }
@@ -136,17 +142,21 @@ async fn convert_all(run: &Run, pages: Vec<(Item, Box<Page>, String)>) -> Result
                 return Outcome::Touched(item, version);
             }
             if item.document.refused_sha256.as_ref() == Some(&sha256) {
-                let failure = Failure::lasting("refused_by_openai", "OpenAI refused this very text before.", version);
+                let failure =
+                    Failure::lasting("refused_by_openai", "OpenAI refused this very text before.", version);
                 return Outcome::Failed(item, failure);
             }
             if text.len() > LARGEST {
-                let failure = Failure::lasting("too_large", "The page has more than 25 MiB of text.", version);
+                let failure =
+                    Failure::lasting("too_large", "The page has more than 25 MiB of text.", version);
                 return Outcome::Failed(item, failure);
             }
             let id = FileId::new();
             let packed = match files::pack(&app.sealer, id, &text) {
                 Ok(packed) => packed,
-                Err(error) => return Outcome::Failed(item, Failure::passing("cannot_pack", error.to_string())),
+                Err(error) => {
+                    return Outcome::Failed(item, Failure::passing("cannot_pack", error.to_string()));
+                }
             };
             let file = file::Model {
                 id,
@@ -170,8 +180,7 @@ async fn convert_all(run: &Run, pages: Vec<(Item, Box<Page>, String)>) -> Result
                 retiring_at: None,
                 retire_reason: None,
             };
-            let replaces = item.live.is_some();
-            let upload = Upload { document: item.document, file, text, replaces };
+            let upload = Upload { document: item.document, file, text };
             Outcome::Upload(Box::new(upload), packed)
         };
         pages.into_iter().map(convert).collect()

@@ -53,7 +53,8 @@ impl Retiring<'_> {
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;
-            let gone: Vec<FileId> = results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
+            let gone: Vec<FileId> =
+                results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
             let tx = self.lease.begin(self.db).await?;
             files::forget(&tx, &gone).await?;
             tx.commit().await?;

@@ -20,7 +20,7 @@ use crate::{
         file::{self, FileRole, FileStage},
     },
     ids::{BatchId, FileId},
-    openai::{Client, Error, FileQuery},
+    openai::{Client, Error, FileQuery, StoreFileQuery},
 };
 
 /// Two clocks may differ by so much.
@@ -44,7 +44,8 @@ pub async fn settle(run: &Run) -> Result<Left, Stop> {
     let unanswered = files::unanswered(db, source).await?;
     if !unanswered.is_empty() {
         let now = run.now();
-        let fates = fates(&run.openai, &unanswered, run.app.settings.timing.lost_upload_deadline, now).await?;
+        let fates =
+            fates(&run.openai, &unanswered, run.app.settings.timing.lost_upload_deadline, now).await?;
         let tx = run.begin().await?;
         fates.apply(&tx, now).await?;
         run.commit(tx).await?;
@@ -52,7 +53,8 @@ pub async fn settle(run: &Run) -> Result<Left, Stop> {
     settle_batches(run).await?;
     let uploaded = files::candidates(db, source, &[FileStage::Uploaded], MOST_LEFT).await?;
     let mut documents = store::documents::by_ids(db, uploaded.iter().map(|file| file.document_id)).await?;
-    let ready = uploaded.into_iter().filter_map(|file| Some((documents.remove(&file.document_id)?, file))).collect();
+    let ready =
+        uploaded.into_iter().filter_map(|file| Some((documents.remove(&file.document_id)?, file))).collect();
     let tx = run.begin().await?;
     files::close_batches(&tx, source).await?;
     run.commit(tx).await?;
@@ -85,7 +87,8 @@ pub async fn fates(
     deadline: std::time::Duration,
     now: DateTime<Utc>,
 ) -> Result<Fates, Error> {
-    let oldest = unanswered.iter().map(|file| file.sent_at.unwrap_or(file.created_at)).min().unwrap_or(now) - SKEW;
+    let oldest =
+        unanswered.iter().map(|file| file.sent_at.unwrap_or(file.created_at)).min().unwrap_or(now) - SKEW;
     let mut names: HashMap<&str, &file::Model> =
         unanswered.iter().map(|file| (file.file_name.as_str(), file)).collect();
     let mut fates = Fates::default();
@@ -145,7 +148,7 @@ async fn settle_batches(run: &Run) -> Result<(), Stop> {
 /// The ids of entries that were made in the store since then: listings are newest first.
 async fn entries_since(run: &Run, since: DateTime<Utc>) -> Result<HashSet<String>, Stop> {
     let mut ids = HashSet::new();
-    let mut walk = run.openai.walk_store_files(&run.store, None);
+    let mut walk = run.openai.walk_store_files(&run.store, &StoreFileQuery::default());
     while let Some(listing) = walk.next().await? {
         let passed = listing.items.last().is_some_and(|entry| entry.created_at < since.timestamp());
         ids.extend(listing.items.into_iter().map(|entry| entry.id));

@@ -12,7 +12,7 @@ use super::{
     settle,
     stop::Stop,
     store::{
-        self, files,
+        files,
         syncs::{self, Claim, End, Progress},
     },
 };
@@ -38,7 +38,9 @@ pub async fn sync(app: &App, claim: Claim) {
         if let Err(error) = run(app, claim).await {
             match error {
                 Stop::LeaseLost => tracing::info!("another process has the source now"),
-                error => tracing::error!(%source, %sync, error = &error as &dyn std::error::Error, "a run failed"),
+                error => {
+                    tracing::error!(%source, %sync, error = &error as &dyn std::error::Error, "a run failed")
+                }
             }
             if let Err(error) = lease.release(&app.db).await {
                 tracing::error!(%error, "a lease cannot be given back; it ends by itself");
@@ -80,16 +82,14 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
     budget::book(&run).await?;
     let candidates = files::candidate_count(app.db.read(), run.source().id).await?;
     if let Some(Stop::Failed { problem, knowledge_base: true }) = &stop {
-        knowledge_bases::store::block(app.db.write(), run.knowledge_base.id, problem, run.now()).await?;
+        knowledge_bases::store::block(app.db.write(), run.knowledge_base.id, problem.clone(), run.now())
+            .await?;
     }
     finish(app, &run.claim, stop, run.trouble(), run.progress(), candidates).await
 }
 
 /// The knowledge base, its client and the way to the site.
-async fn prepare(
-    app: &App,
-    claim: &Claim,
-) -> Result<(knowledge_base::Model, openai::Client, Access), Stop> {
+async fn prepare(app: &App, claim: &Claim) -> Result<(knowledge_base::Model, openai::Client, Access), Stop> {
     let source = &claim.source;
     let knowledge_base = syncs::knowledge_base(app.db.read(), source.knowledge_base_id).await?;
     match knowledge_base.status {
@@ -99,14 +99,22 @@ async fn prepare(
         }
         KnowledgeBaseStatus::Blocked | KnowledgeBaseStatus::Deleting => {
             let problem = knowledge_base.problem.clone().unwrap_or_else(|| {
-                Problem::new("knowledge_base_blocked", "The knowledge base is not in use.", "See its problem.")
+                Problem::new(
+                    "knowledge_base_blocked",
+                    "The knowledge base is not in use.",
+                    "See its problem.",
+                )
             });
             return Err(Stop::failed(problem));
         }
     }
     let openai = knowledge_bases::client(app, &knowledge_base).map_err(Stop::failed)?;
     let connection = source.connection_id.ok_or_else(|| {
-        Stop::failed(Problem::new("connection_gone", "The source has no connection.", "Give it one with PATCH."))
+        Stop::failed(Problem::new(
+            "connection_gone",
+            "The source has no connection.",
+            "Give it one with PATCH.",
+        ))
     })?;
     let access = Access::open(app, connection, &source.cloud_id).await?;
     Ok((knowledge_base, openai, access))
@@ -160,7 +168,11 @@ async fn finish(
 ) -> Result<(), Stop> {
     let now = app.clock.now();
     let end = end(app, claim, stop, trouble, progress.counts, candidates, now);
-    let progress = if end.status == SyncStatus::Running { progress } else { Progress { step: SyncStep::Done, ..progress } };
+    let progress = if end.status == SyncStatus::Running {
+        progress
+    } else {
+        Progress { step: SyncStep::Done, ..progress }
+    };
     if let Some(problem) = &end.problem {
         tracing::warn!(status = ?end.status, problem = problem.code, "{}", problem.message);
     } else if end.forget {

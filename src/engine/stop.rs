@@ -132,9 +132,11 @@ impl From<openai::Error> for Stop {
                 ),
             },
             E::RateLimited { .. } => Self::pause("openai_rate_limited", "OpenAI asks for a pause.", wait),
-            error => {
-                Self::pause("openai_unavailable", format!("OpenAI does not answer as it should: {error}."), wait)
-            }
+            error => Self::pause(
+                "openai_unavailable",
+                format!("OpenAI does not answer as it should: {error}."),
+                wait,
+            ),
         }
     }
 }

@@ -6,7 +6,10 @@ use sea_orm::DbErr;
 
 use super::{
     erase, source,
-    store::syncs::{self, Claim},
+    store::{
+        erased,
+        syncs::{self, Claim},
+    },
 };
 use crate::{app::App, connections, ids::SourceId, knowledge_bases};
 
@@ -16,9 +19,19 @@ pub async fn prepare(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     syncs::ticked(&app.db, app.replica, now).await?;
     connections::expire_attempts(app, now).await?;
-    knowledge_bases::settle_all_creating(app, now).await?;
+    settle_stores(app, now).await?;
     erase::erase_deleted(app).await?;
     syncs::queue_due(&app.db, now).await?;
+    Ok(())
+}
+
+/// Looks for vector stores whose making was never answered. A failure is logged and met again on the next tick.
+async fn settle_stores(app: &App, now: DateTime<Utc>) -> Result<(), DbErr> {
+    for knowledge_base in erased::creating_knowledge_bases(app.db.read()).await? {
+        if let Err(error) = knowledge_bases::settle_creating(app, &knowledge_base, now).await {
+            tracing::warn!(knowledge_base.id = %knowledge_base.id, %error, "a store's making cannot be settled yet");
+        }
+    }
     Ok(())
 }
 

@@ -56,6 +56,13 @@ pub fn client_with(app: &App, key: SecretString) -> Client {
     Client::new(app.http.clone(), openai.base_url.clone(), key, app.settings.timing.clients())
 }
 
+/// Names the credential of a knowledge base: those that share one share its limits.
+#[must_use]
+pub fn credential_name(knowledge_base: &Model) -> String {
+    let own = knowledge_base.credential.is_some().then(|| knowledge_base.id.to_string());
+    format!("{} {}", knowledge_base.openai_base_url, own.as_deref().unwrap_or("server"))
+}
+
 /// The base URL that store ids belong to, as it is compared.
 fn base_url(app: &App) -> String {
     app.settings.openai.base_url.as_str().trim_end_matches('/').to_owned()

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, Query},
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::Query,
 };
 
 use super::lease::Lease;
@@ -44,7 +43,9 @@ pub async fn claim(
         return Ok(None);
     }
     let tx = db.begin().await?;
-    let Some((lease, source)) = Lease::take(&tx, doomed(skip), holder, length, now).await? else { return Ok(None) };
+    let Some((lease, source)) = Lease::take(&tx, doomed(skip), holder, length, now).await? else {
+        return Ok(None);
+    };
     let knowledge_base = super::syncs::knowledge_base(&tx, source.knowledge_base_id).await?;
     tx.commit().await?;
     Ok(Some(Doomed { lease, source, knowledge_base }))
@@ -72,6 +73,16 @@ pub async fn empty_knowledge_bases(db: &impl ConnectionTrait) -> Result<Vec<know
         .await
 }
 
+/// Knowledge bases whose vector store is being made.
+pub async fn creating_knowledge_bases(
+    db: &impl ConnectionTrait,
+) -> Result<Vec<knowledge_base::Model>, DbErr> {
+    knowledge_base::Entity::find()
+        .filter(knowledge_base::Column::Status.eq(KnowledgeBaseStatus::Creating))
+        .all(db)
+        .await
+}
+
 /// Deletes a knowledge base that has no source left.
 pub async fn knowledge_base(db: &Db, id: KnowledgeBaseId) -> Result<(), DbErr> {
     knowledge_base::Entity::delete_by_id(id).exec(db.write()).await?;
@@ -80,7 +91,8 @@ pub async fn knowledge_base(db: &Db, id: KnowledgeBaseId) -> Result<(), DbErr> {
 
 /// Erases workspaces that are being deleted and have no knowledge base left.
 pub async fn workspaces(db: &Db) -> Result<(), DbErr> {
-    let used = Query::select().column(knowledge_base::Column::WorkspaceId).from(knowledge_base::Entity).take();
+    let used =
+        Query::select().column(knowledge_base::Column::WorkspaceId).from(knowledge_base::Entity).take();
     let doomed = workspace::Entity::find()
         .filter(workspace::Column::Status.eq(WorkspaceStatus::Deleting))
         .filter(workspace::Column::Id.not_in_subquery(used))
@@ -89,7 +101,7 @@ pub async fn workspaces(db: &Db) -> Result<(), DbErr> {
     for workspace in doomed {
         let tx = db.begin().await?;
         connection::Entity::delete_many()
-            .filter(Expr::col(connection::Column::WorkspaceId).eq(workspace.id))
+            .filter(connection::Column::WorkspaceId.eq(workspace.id))
             .exec(&tx)
             .await?;
         workspace::Entity::delete_by_id(workspace.id).exec(&tx).await?;

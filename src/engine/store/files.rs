@@ -1,6 +1,6 @@
 //! Files on their way into the store and out of it: each is a row before the call that may make it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -300,7 +300,11 @@ pub async fn with_live_file(
     Ok(documents_with(tx, which, FileRole::Live).await?.into_iter().collect())
 }
 
-async fn documents_with(tx: &impl ConnectionTrait, which: Expr, role: FileRole) -> Result<Vec<DocumentId>, DbErr> {
+async fn documents_with(
+    tx: &impl ConnectionTrait,
+    which: Expr,
+    role: FileRole,
+) -> Result<Vec<DocumentId>, DbErr> {
     file::Entity::find()
         .select_only()
         .column(file::Column::DocumentId)

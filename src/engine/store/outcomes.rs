@@ -107,15 +107,21 @@ pub async fn failed(
         if document.state == DocumentState::Removed {
             continue;
         }
-        let pause = (FIRST_PAUSE * 2_i32.pow(document.failures.clamp(0, 10).unsigned_abs())).min(LONGEST_PAUSE);
+        let pause =
+            (FIRST_PAUSE * 2_i32.pow(document.failures.clamp(0, 10).unsigned_abs())).min(LONGEST_PAUSE);
         let values = document::ActiveModel {
             state: Set(DocumentState::Failed),
             reason: Set(Some(failure.reason.to_owned())),
             message: Set(Some(failure.message.clone())),
             failures: Set(document.failures + 1),
             retry_at: Set(failure.lasting.is_none().then_some(now + pause)),
-            rendered_version: failure.lasting.map_or(sea_orm::ActiveValue::NotSet, |version| Set(Some(version))),
-            refused_sha256: failure.refused.clone().map_or(sea_orm::ActiveValue::NotSet, |sha256| Set(Some(sha256))),
+            rendered_version: failure
+                .lasting
+                .map_or(sea_orm::ActiveValue::NotSet, |version| Set(Some(version))),
+            refused_sha256: failure
+                .refused
+                .clone()
+                .map_or(sea_orm::ActiveValue::NotSet, |sha256| Set(Some(sha256))),
             work: if failure.lasting.is_some() { Set(Work::None) } else { sea_orm::ActiveValue::NotSet },
             updated_at: Set(now),
             ..Default::default()
