@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::grants::Grants;
 use super::node::Id;
 use super::site::{Refused, Site};
@@ -21,7 +23,8 @@ pub struct Account {
 }
 
 /// How a cursor finds its way back into a listing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CursorStyle {
     /// By the last item: nothing is skipped or repeated by changes elsewhere.
     #[default]
@@ -31,7 +34,8 @@ pub enum CursorStyle {
 }
 
 /// How the gateway answers an access token past its hour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExpiredAnswer {
     /// 404 on v2 and 403 on v1, as was measured.
     #[default]
@@ -41,7 +45,7 @@ pub enum ExpiredAnswer {
 }
 
 /// Habits of the vendor that differ by report or by year.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Habits {
     pub cursors: CursorStyle,
     pub expired_token: ExpiredAnswer,

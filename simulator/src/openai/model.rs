@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::attributes::Attributes;
 use super::error::ApiError;
 use super::store::{Batch, Entry, Outcome, Store};
@@ -61,7 +63,8 @@ impl IndexingRule {
 }
 
 /// What the server does with a batch's `files[]`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BatchSupport {
     #[default]
     Full,
@@ -72,7 +75,7 @@ pub enum BatchSupport {
 }
 
 /// Habits in which servers of this API differ.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Habits {
     pub batches: BatchSupport,
     /// Most files in one batch.
@@ -88,8 +91,10 @@ pub struct Habits {
     /// Search filters see attribute updates.
     pub filters_see_updates: bool,
     /// How long a removed entry can still be found.
+    #[serde(with = "milliseconds", rename = "removal_lag_ms")]
     pub removal_lag: Duration,
     /// How long indexing takes; zero is done by the first poll.
+    #[serde(with = "milliseconds", rename = "indexing_ms")]
     pub indexing: Duration,
     /// Uploads a minute per key; `None` is no limit.
     pub uploads_per_minute: Option<u32>,
@@ -99,6 +104,21 @@ pub struct Habits {
     pub any_key: bool,
     /// Milliseconds that batch and file reads suggest until the next poll.
     pub poll_after_ms: Option<u64>,
+}
+
+/// Durations as whole milliseconds.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
 }
 
 impl Default for Habits {
