@@ -8,7 +8,7 @@ mod grants;
 mod oauth;
 mod problems;
 pub mod store;
-mod tokens;
+pub mod tokens;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;

@@ -1,0 +1,4 @@
+//! The sync as its readers see it: what is in the store after a tick.
+
+mod life;
+mod world;
