@@ -161,6 +161,7 @@ impl Simulator {
     }
 
     /// Puts a fault in force; the number removes it and tells its hits.
+    #[expect(clippy::must_use_candidate, reason = "most faults are never looked at again")]
     pub fn fault(&self, fault: Fault) -> u64 {
         self.shared.switches.set(fault)
     }
@@ -172,6 +173,7 @@ impl Simulator {
     }
 
     /// Switches one fault off; false when there is none of this number.
+    #[expect(clippy::must_use_candidate, reason = "a fault may be gone already")]
     pub fn remove_fault(&self, fault: u64) -> bool {
         self.shared.switches.remove(fault)
     }

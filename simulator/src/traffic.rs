@@ -95,7 +95,7 @@ async fn handle(
     for action in actions {
         match action {
             Action::Latency { milliseconds } => {
-                tokio::time::sleep(Duration::from_millis(*milliseconds)).await
+                tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
             }
             Action::Hold(gate) => gate.pass().await,
             Action::Run(hook) => hook.run(),

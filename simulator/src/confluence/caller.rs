@@ -35,7 +35,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    #[must_use]
     pub fn cloud(&self) -> MutexGuard<'_, Confluence> {
         self.shared.confluence()
     }

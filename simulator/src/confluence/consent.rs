@@ -1,7 +1,8 @@
 //! The consent page people see: account, sites, Accept and Cancel.
 
-use super::model::Confluence;
+use super::model::{Account, Confluence};
 use super::oauth::Ask;
+use super::site::Site;
 
 /// Escapes text for HTML.
 #[must_use]
@@ -37,22 +38,22 @@ pub fn page(ask: &Ask, cloud: &Confluence) -> String {
         .append_pair("scope", &ask.scope)
         .append_pair("state", &ask.state);
     let hidden = escape(&query.finish());
-    let mut accounts = String::new();
-    for (at, account) in cloud.accounts.values().enumerate() {
+    let account = |(at, account): (usize, &Account)| {
         let checked = if at == 0 { " checked" } else { "" };
         let (id, name, email) = (escape(&account.id), escape(&account.name), escape(&account.email));
-        accounts += &format!(
+        format!(
             "<label><input type=\"radio\" name=\"account\" value=\"{id}\"{checked}> {name} &lt;{email}&gt;</label>"
-        );
-    }
-    let mut sites = String::new();
-    for site in cloud.sites() {
+        )
+    };
+    let accounts: Vec<String> = cloud.accounts.values().enumerate().map(account).collect();
+    let site = |site: &Site| {
         let (name, title) = (escape(&site.name), escape(&site.title));
-        sites += &format!(
-            "<label><input type=\"checkbox\" name=\"site\" value=\"{name}\" checked> {title}</label>"
-        );
-    }
-    let scopes: String = ask.scope.split(' ').map(|scope| format!("<li>{}</li>", escape(scope))).collect();
+        format!("<label><input type=\"checkbox\" name=\"site\" value=\"{name}\" checked> {title}</label>")
+    };
+    let sites: Vec<String> = cloud.sites().iter().map(site).collect();
+    let scopes: Vec<String> =
+        ask.scope.split(' ').map(|scope| format!("<li>{}</li>", escape(scope))).collect();
+    let (accounts, sites, scopes) = (accounts.concat(), sites.concat(), scopes.concat());
     layout(
         "Allow this app to use your wiki?",
         &format!(

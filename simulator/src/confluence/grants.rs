@@ -101,7 +101,7 @@ pub enum Bearer<'a> {
 #[derive(Debug, Default)]
 pub struct Grants {
     apps: HashMap<String, App>,
-    grants: HashMap<u64, Grant>,
+    given: HashMap<u64, Grant>,
     codes: HashMap<String, Code>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
@@ -125,18 +125,19 @@ impl Grants {
 
     /// All grants in force.
     pub fn all(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.values()
+        self.given.values()
     }
 
     /// Records a consent, adding to what the account has allowed the app before; answers a code.
     pub fn consent(&mut self, consent: Grant, redirect_uri: &str, now: Millis) -> String {
         let found = self
-            .grants
+            .given
             .iter()
             .find(|(_, grant)| grant.client_id == consent.client_id && grant.account == consent.account);
-        let id = found.map(|(id, _)| *id).unwrap_or_else(|| self.next_id());
+        let id = found.map(|(id, _)| *id);
+        let id = id.unwrap_or_else(|| self.next_id());
         let (client_id, scopes) = (consent.client_id.clone(), consent.scopes.clone());
-        let grant = self.grants.entry(id).or_insert_with(|| consent.clone());
+        let grant = self.given.entry(id).or_insert_with(|| consent.clone());
         grant.sites.extend(consent.sites);
         grant.scopes.extend(consent.scopes);
         let code = random::text(48);
@@ -166,7 +167,7 @@ impl Grants {
     ) -> Result<Pair, TokenRefused> {
         let code = self.codes.remove(code).ok_or(TokenRefused::Code)?;
         let good = code.client_id == client_id && code.redirect_uri == redirect_uri && now <= code.expires_at;
-        if !good || !self.grants.contains_key(&code.grant) {
+        if !good || !self.given.contains_key(&code.grant) {
             return Err(TokenRefused::Code);
         }
         let family = self.next_id();
@@ -178,7 +179,7 @@ impl Grants {
     pub fn rotate(&mut self, client_id: &str, token: &str, now: Millis) -> Result<Pair, TokenRefused> {
         let refresh = self.refresh.get_mut(token).ok_or(TokenRefused::Refresh)?;
         let family = self.families.get_mut(&refresh.family).ok_or(TokenRefused::Refresh)?;
-        let grant = self.grants.get(&refresh.grant).filter(|grant| grant.client_id == client_id);
+        let grant = self.given.get(&refresh.grant).filter(|grant| grant.client_id == client_id);
         if grant.is_none() || !family.alive {
             return Err(TokenRefused::Refresh);
         }
@@ -214,7 +215,7 @@ impl Grants {
     #[must_use]
     pub fn bearer(&self, token: &str, now: Millis) -> Bearer<'_> {
         let Some(access) = self.access.get(token) else { return Bearer::Unknown };
-        match self.grants.get(&access.grant) {
+        match self.given.get(&access.grant) {
             None => Bearer::Unknown,
             Some(_) if now >= access.expires_at => Bearer::Expired,
             Some(grant) => Bearer::Valid(grant),
@@ -230,26 +231,26 @@ impl Grants {
 
     /// Removes the app from the account's connected apps; `None` means from everybody's.
     pub fn revoke(&mut self, account: Option<&str>) {
-        self.grants.retain(|_, grant| account.is_some_and(|account| grant.account != account));
+        self.given.retain(|_, grant| account.is_some_and(|account| grant.account != account));
     }
 
     /// Takes a site out of every grant.
     pub fn lose_site(&mut self, site: &str) {
-        for grant in self.grants.values_mut() {
+        for grant in self.given.values_mut() {
             grant.sites.remove(site);
         }
     }
 
     /// Puts a site into every grant.
     pub fn regain_site(&mut self, site: &str) {
-        for grant in self.grants.values_mut() {
+        for grant in self.given.values_mut() {
             grant.sites.insert(site.to_owned());
         }
     }
 
     /// Takes a scope out of every grant.
     pub fn lose_scope(&mut self, scope: &str) {
-        for grant in self.grants.values_mut() {
+        for grant in self.given.values_mut() {
             grant.scopes.remove(scope);
         }
     }

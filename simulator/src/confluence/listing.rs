@@ -182,7 +182,7 @@ fn key_of(node: &Node, sort: SortField) -> SortKey {
     }
 }
 
-fn few<'a>(keys: Vec<(SortKey, Id)>, descending: bool, after: Option<&'a SortKey>) -> Keys<'a> {
+fn few(keys: Vec<(SortKey, Id)>, descending: bool, after: Option<&SortKey>) -> Keys<'_> {
     let behind =
         move |key: &SortKey| after.is_none_or(|after| if descending { key < after } else { key > after });
     let keys = keys.into_iter();

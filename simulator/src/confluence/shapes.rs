@@ -8,6 +8,7 @@ use super::node::{Id, Kind, Node, Space, Status, Version};
 use super::site::Site;
 use crate::clock::rfc3339;
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
 fn text<S: Serializer>(id: &Id, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }

@@ -55,7 +55,7 @@ async fn read_store(request: HttpRequest) -> Answer {
 }
 
 fn lost(found: bool, what: &str) -> Answer {
-    if found { done() } else { Err(Problem::missing(format!("there is no {what}"))) }
+    if found { Ok(done()) } else { Err(Problem::missing(format!("there is no {what}"))) }
 }
 
 async fn lose_store(request: HttpRequest) -> Answer {
@@ -114,12 +114,12 @@ async fn add_rule(request: HttpRequest, body: web::Bytes) -> Answer {
         outcome,
         delay,
     });
-    done()
+    Ok(done())
 }
 
 async fn clear_rules(request: HttpRequest) -> Answer {
     shared(&request).openai().clear_indexing();
-    done()
+    Ok(done())
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,7 +131,7 @@ struct QuotaState {
 async fn set_quota(request: HttpRequest, body: web::Bytes) -> Answer {
     let state: QuotaState = read(&body)?;
     shared(&request).openai().out_of_quota = state.exhausted;
-    done()
+    Ok(done())
 }
 
 #[derive(Debug, Deserialize)]
@@ -146,16 +146,14 @@ async fn add_key(request: HttpRequest, body: web::Bytes) -> Answer {
     let new: NewKey = read(&body)?;
     let shared = shared(&request);
     let mut openai = shared.openai();
-    match &new.like {
-        Some(known) => lost(openai.add_key_like(&new.key, known), known),
-        None => {
-            openai.add_key(&new.key);
-            done()
-        }
+    if let Some(known) = &new.like {
+        return lost(openai.add_key_like(&new.key, known), known);
     }
+    openai.add_key(&new.key);
+    Ok(done())
 }
 
 async fn kill_key(request: HttpRequest) -> Answer {
     shared(&request).openai().kill_key(part(&request, "key"));
-    done()
+    Ok(done())
 }

@@ -63,7 +63,7 @@ async fn read_calls(request: HttpRequest) -> Answer {
 
 async fn reset_calls(request: HttpRequest) -> Answer {
     shared(&request).ledger.reset();
-    done()
+    Ok(done())
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,13 +89,13 @@ async fn set_fault(request: HttpRequest, body: web::Bytes) -> Answer {
 
 async fn clear_faults(request: HttpRequest) -> Answer {
     shared(&request).switches.clear();
-    done()
+    Ok(done())
 }
 
 async fn remove_fault(request: HttpRequest) -> Answer {
     let id = part(&request, "id").parse().map_err(Problem::bad)?;
     if shared(&request).switches.remove(id) {
-        done()
+        Ok(done())
     } else {
         Err(Problem::missing(format!("there is no fault {id}")))
     }
@@ -138,7 +138,7 @@ struct Latency {
 async fn set_latency(request: HttpRequest, body: web::Bytes) -> Answer {
     let latency: Latency = read(&body)?;
     shared(&request).set_latency(Duration::from_millis(latency.milliseconds));
-    done()
+    Ok(done())
 }
 
 async fn read_habits(request: HttpRequest) -> Answer {
@@ -217,5 +217,5 @@ async fn change_grants(request: HttpRequest, body: web::Bytes) -> Answer {
         }
         other => return Err(Problem::missing(format!("grants have no verb {other}"))),
     }
-    done()
+    Ok(done())
 }

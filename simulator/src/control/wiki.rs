@@ -124,7 +124,7 @@ async fn change_space(request: HttpRequest, body: web::Bytes) -> Answer {
         "delete" => site.delete_space(space)?,
         other => return Err(Problem::missing(format!("spaces have no verb {other}"))),
     }
-    done()
+    Ok(done())
 }
 
 fn shape(node: &Node, with_body: bool) -> Value {
@@ -200,7 +200,7 @@ async fn change_page(request: HttpRequest, body: web::Bytes) -> Answer {
     }
     match site.node(id) {
         Ok(node) => Ok(HttpResponse::Ok().json(shape(&node, false))),
-        Err(Refused::NoNode(_)) => done(),
+        Err(Refused::NoNode(_)) => Ok(done()),
         Err(refused) => Err(refused.into()),
     }
 }

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn map(value: Value) -> Attributes {
-        value.as_object().unwrap().clone()
+        serde_json::from_value(value).unwrap()
     }
 
     fn accepts(filter: Value) -> bool {

@@ -25,7 +25,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    #[must_use]
     pub fn openai(&self) -> MutexGuard<'_, OpenAi> {
         self.shared.openai()
     }

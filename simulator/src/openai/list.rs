@@ -81,7 +81,7 @@ impl Window {
         let before = find("before", &self.before)?;
         let (low, high) = if self.descending { (before, after) } else { (after, before) };
         if low.zip(high).is_some_and(|(low, high)| low >= high) {
-            return Ok(list(Vec::new(), false));
+            return Ok(list(&[], false));
         }
         let bounds =
             (low.map_or(Bound::Unbounded, Bound::Excluded), high.map_or(Bound::Unbounded, Bound::Excluded));
@@ -92,13 +92,13 @@ impl Window {
         let mut data = if self.descending { take(&mut range.rev()) } else { take(&mut { range }) };
         let more = data.len() > self.limit;
         data.truncate(self.limit);
-        Ok(list(data, more || self.circular))
+        Ok(list(&data, more || self.circular))
     }
 }
 
 /// The envelope of a list.
 #[must_use]
-pub fn list(data: Vec<Value>, has_more: bool) -> Value {
+pub fn list(data: &[Value], has_more: bool) -> Value {
     let id = |item: Option<&Value>| item.map(|item| item["id"].clone());
     json!({
         "object": "list",

@@ -75,6 +75,7 @@ pub enum BatchSupport {
 }
 
 /// Habits in which servers of this API differ.
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Habits {
     pub batches: BatchSupport,

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_into_overlapping_chunks() {
-        let text: String = (0..1_000).map(|n| format!("word{n} ")).collect();
+        let words: Vec<String> = (0..1_000).map(|n| format!("word{n}")).collect();
+        let text = words.join(" ");
         let chunks = chunks(&text);
         assert_eq!(chunks.len(), 3);
         assert!(chunks[0].words.contains_key("word0") && chunks[0].words.contains_key("word599"));

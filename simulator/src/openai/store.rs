@@ -230,6 +230,7 @@ impl Store {
     }
 
     /// All entries, oldest first.
+    #[must_use]
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.entries.values()
     }

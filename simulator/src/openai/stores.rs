@@ -147,6 +147,7 @@ async fn read(caller: Caller) -> Answer {
 struct Changes {
     name: Option<String>,
     metadata: Option<Attributes>,
+    #[expect(clippy::option_option, reason = "three cases: absent, null, given")]
     #[serde(default, deserialize_with = "given")]
     expires_after: Option<Option<ExpiresAfter>>,
 }

@@ -78,7 +78,7 @@ impl Layout<'_> {
             let (key, name) = (format!("CORPUS{space}"), format!("Corpus {space}"));
             self.space = self.site.add_space(&key, &name, self.now)?;
             (self.folder, self.own) = (None, Vec::new());
-        } else if in_space % PAGES_PER_FOLDER == 0 {
+        } else if in_space.is_multiple_of(PAGES_PER_FOLDER) {
             let title = format!("Folder {}", in_space / PAGES_PER_FOLDER);
             let place = Place::Top { space: self.space };
             let new = NewNode { kind: Kind::Folder, place, title, body: Body::from("") };

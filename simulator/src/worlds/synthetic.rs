@@ -191,8 +191,8 @@ fn paragraph(random: &mut StdRng, text: &mut String) {
 #[must_use]
 pub fn body(seed: u64) -> String {
     let mut random = StdRng::seed_from_u64(seed ^ 0x5eed);
-    let share: f64 = random.random();
-    let wanted = 1_000 + (15_000.0 * share * share * share) as usize;
+    let most = random.random_range(1_000..16_000);
+    let wanted = random.random_range(1_000..=most);
     let mut text = String::with_capacity(wanted + 512);
     while text.len() < wanted {
         block(&mut random, &mut text);
@@ -220,16 +220,15 @@ fn block(random: &mut StdRng, text: &mut String) {
             text.push_str("<table><tbody>");
             for _ in 0..random.random_range(2..5) {
                 let (name, value) = (word(random), word(random));
-                text.push_str(&format!("<tr><th>{name}</th><td>{value}</td></tr>"));
+                text.extend(["<tr><th>", name, "</th><td>", value, "</td></tr>"]);
             }
             text.push_str("</tbody></table>");
         }
         3 => {
             let (name, value) = (word(random), word(random));
-            text.push_str(&format!(
-                "<ac:structured-macro ac:name=\"code\"><ac:plain-text-body><![CDATA[{name} = \"{value}\"]]>\
-                 </ac:plain-text-body></ac:structured-macro>"
-            ));
+            let code = "<ac:structured-macro ac:name=\"code\"><ac:plain-text-body><![CDATA[";
+            let end = "\"]]></ac:plain-text-body></ac:structured-macro>";
+            text.extend([code, name, " = \"", value, end]);
         }
         4 => {
             text.push_str("<ac:structured-macro ac:name=\"info\"><ac:rich-text-body>");

@@ -1,37 +1,40 @@
 //! The simulator seen from outside: over HTTP, as strict as the vendors.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod control;
 mod faults;
 mod oauth;
 mod openai;
+mod v1;
 mod v2;
+mod worlds;
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use simulator::{Options, Simulator, SiteHandle};
 
 /// A simulator with one site and a client that knows its credentials.
-pub struct World {
-    pub simulator: Simulator,
-    pub site: SiteHandle,
-    pub http: Client,
+struct World {
+    simulator: Simulator,
+    site: SiteHandle,
+    http: Client,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub json: Value,
+struct Reply {
+    status: StatusCode,
+    headers: reqwest::header::HeaderMap,
+    json: Value,
 }
 
 impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// One field of every item of `results` or `data`.
-    pub fn column(&self, field: &str) -> Vec<String> {
+    fn column(&self, field: &str) -> Vec<String> {
         let items = self.json["results"].as_array().or_else(|| self.json["data"].as_array());
         let items = items.unwrap_or_else(|| panic!("no items in {}", self.json));
         items
@@ -42,11 +45,11 @@ impl Reply {
 }
 
 impl World {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self::with(Options::default())
     }
 
-    pub fn with(options: Options) -> Self {
+    fn with(options: Options) -> Self {
         let simulator = Simulator::start(options).unwrap();
         let site = simulator.add_site("acme");
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -54,26 +57,26 @@ impl World {
     }
 
     /// GET on the site itself with e-mail and API token; `path` begins behind the site's base.
-    pub async fn get(&self, path: &str) -> Reply {
+    async fn get(&self, path: &str) -> Reply {
         self.try_get(path).await.unwrap()
     }
 
-    pub async fn try_get(&self, path: &str) -> reqwest::Result<Reply> {
+    async fn try_get(&self, path: &str) -> reqwest::Result<Reply> {
         let options = self.simulator.options();
         let request = self.http.get(format!("{}{path}", self.site.url()));
         reply(request.basic_auth(&options.account_email, Some(&options.api_token))).await
     }
 
-    pub async fn pages(&self, query: &str) -> Reply {
+    async fn pages(&self, query: &str) -> Reply {
         self.get(&format!("/wiki/api/v2/pages?{query}")).await
     }
 
     /// A call to OpenAI with the first key.
-    pub async fn openai(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+    async fn openai(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
         self.openai_as("sk-simulated", method, path, body).await
     }
 
-    pub async fn openai_as(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> Reply {
+    async fn openai_as(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> Reply {
         let request = self.http.request(method, format!("{}{path}", self.simulator.openai_url()));
         let request = request.bearer_auth(key).header("openai-beta", "assistants=v2");
         let request = match body {
@@ -83,27 +86,27 @@ impl World {
         reply(request).await.unwrap()
     }
 
-    pub async fn upload(&self, filename: &str, text: &str) -> Reply {
+    async fn upload(&self, filename: &str, text: &str) -> Reply {
         let part = reqwest::multipart::Part::text(text.to_owned()).file_name(filename.to_owned());
         let form = reqwest::multipart::Form::new().text("purpose", "assistants").part("file", part);
         let request = self.http.post(format!("{}/files", self.simulator.openai_url()));
         reply(request.bearer_auth("sk-simulated").multipart(form)).await.unwrap()
     }
 
-    pub async fn uploaded(&self, filename: &str, text: &str) -> String {
+    async fn uploaded(&self, filename: &str, text: &str) -> String {
         let reply = self.upload(filename, text).await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.json);
         reply.json["id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn store(&self) -> String {
+    async fn store(&self) -> String {
         let reply =
             self.openai(Method::POST, "/vector_stores", Some(serde_json::json!({"name": "wiki"}))).await;
         reply.json["id"].as_str().unwrap().to_owned()
     }
 }
 
-pub async fn reply(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
+async fn reply(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
     let response = request.send().await?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await?;

@@ -38,7 +38,7 @@ async fn walk(world: &World, path: &str, query: &str) -> Vec<String> {
         };
         assert!(next.starts_with("/wiki/api/v2/"), "{next}");
         assert!(link.contains("rel=\"next\""), "{link}");
-        url = next.to_owned();
+        next.clone_into(&mut url);
     }
 }
 
