@@ -5,8 +5,12 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use sea_orm::{DbErr, DeriveValueType, TryFromU64, prelude::Uuid};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema, schema::ObjectBuilder, schema::Type},
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        Ref, RefOr, Required, Schema,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+        schema::{ObjectBuilder, Type},
+    },
 };
 
 /// The text is not an id of the expected kind.
@@ -87,6 +91,20 @@ macro_rules! ids {
                     .max_length(Some($prefix.len() + 33))
                     .examples([concat!($prefix, "_019ab2c4d5e67f8091a2b3c4d5e6f708")])
                     .into()
+            }
+        }
+
+        /// The path parameter `id`.
+        impl IntoParams for $name {
+            fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                vec![
+                    ParameterBuilder::new()
+                        .name("id")
+                        .parameter_in(ParameterIn::Path)
+                        .required(Required::True)
+                        .schema(Some(Ref::from_schema_name(Self::name())))
+                        .build(),
+                ]
             }
         }
 

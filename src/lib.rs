@@ -1,6 +1,7 @@
 //! Tidegate keeps chosen Confluence Cloud pages in an OpenAI vector store.
 
 pub mod app;
+pub mod auth;
 pub mod config;
 pub mod confluence;
 pub mod connections;
@@ -11,10 +12,13 @@ pub mod entity;
 pub mod files;
 pub mod http;
 pub mod ids;
+pub mod installation;
 pub mod knowledge_bases;
 pub mod openai;
 pub mod seal;
+pub mod server;
 pub mod sources;
 pub mod syncs;
 pub mod telemetry;
 pub mod vendor;
+pub mod workspaces;

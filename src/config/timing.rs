@@ -43,6 +43,10 @@ pub struct Timing {
     pub request_timeout: Duration,
     /// How long an upload may take: less than a lease still lasts after a heartbeat was due.
     pub upload_timeout: Duration,
+    /// How long the head of a request may take to arrive.
+    pub request_head_timeout: Duration,
+    /// How many threads answer requests; unset: one a core.
+    pub http_threads: Option<usize>,
     /// How long a stopping process waits for requests and runs that have begun.
     pub shutdown_timeout: Duration,
 }
@@ -70,6 +74,8 @@ impl Default for Timing {
             connect_timeout: seconds(5),
             request_timeout: seconds(30),
             upload_timeout: seconds(30),
+            request_head_timeout: seconds(10),
+            http_threads: None,
             shutdown_timeout: seconds(25),
         }
     }

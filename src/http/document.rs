@@ -12,7 +12,7 @@ use utoipa::{
         Response, ResponseBuilder, ServerBuilder,
         path::{Operation, Parameter, ParameterIn},
         schema::{Components, Type},
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
         tag::{Tag, TagBuilder},
     },
 };
@@ -100,7 +100,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 fn complete_operation(operation: &mut Operation, with_id: bool) {
-    let needs_key = operation.security.as_ref().is_some_and(|security| !security.is_empty());
+    let (needs_key, needs_scope) = needs(operation.security.as_deref().unwrap_or_default());
     let parameters = operation.parameters.as_deref().unwrap_or_default();
     let takes = |wanted: &str| parameters.iter().any(|parameter| is_header(parameter, wanted));
     let has_query =
@@ -108,7 +108,8 @@ fn complete_operation(operation: &mut Operation, with_id: bool) {
     let has_body = operation.request_body.is_some();
     let apt = |status: u16| match status {
         400 | 413 | 415 => has_body,
-        401 | 403 | 503 => needs_key,
+        401 | 503 => needs_key,
+        403 => needs_scope,
         404 => with_id,
         409 => takes("Idempotency-Key"),
         412 => takes("If-Match"),
@@ -127,6 +128,16 @@ fn complete_operation(operation: &mut Operation, with_id: bool) {
             complete_response(status, response);
         }
     }
+}
+
+/// Whether these requirements ask for a key, and for a scope.
+fn needs(security: &[SecurityRequirement]) -> (bool, bool) {
+    let asks_for = |requirement: &&SecurityRequirement| **requirement != SecurityRequirement::default();
+    // The scopes of a requirement can only be seen from outside.
+    let names_scope = |requirement: &SecurityRequirement| {
+        serde_json::to_value(requirement).is_ok_and(|value| value["bearer"].get(0).is_some())
+    };
+    (security.iter().any(|one| asks_for(&one)), security.iter().any(names_scope))
 }
 
 fn complete_response(status: &str, response: &mut Response) {

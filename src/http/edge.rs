@@ -7,9 +7,10 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
     http::{
         StatusCode,
         header::{self, HeaderName, HeaderValue},
@@ -22,7 +23,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::problem::{self, Kind, Problem};
-use crate::config::Settings;
+use crate::app::App;
 
 /// The header that names a request, in and out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -84,11 +85,13 @@ pub async fn problems<B: MessageBody + 'static>(
     let id = id.as_ref().map(|id| id.0.as_str());
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(Ok(response)) => Ok(as_problem(response, id)),
-        Ok(Err(error)) => Err(Unrouted::of(&error, id).into()),
+        Ok(Err(error)) => {
+            let foreign = foreign(error.as_response_error().status_code(), Some(&error));
+            Err(routeless(error.as_error::<Problem>().unwrap_or(&foreign), id))
+        }
         Err(panic) => {
-            let problem = Problem::internal(format!("a handler panicked: {}", panic_message(panic.as_ref())));
-            log(&problem);
-            Err(Unrouted { problem, id: id.map(str::to_owned) }.into())
+            let cause = format!("a handler panicked: {}", panic_message(panic.as_ref()));
+            Err(routeless(&Problem::internal(cause), id))
         }
     }
 }
@@ -99,14 +102,14 @@ fn as_problem<B: MessageBody + 'static>(
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let status = response.status();
     let error = response.response().error();
-    let rendered = match error.and_then(Error::as_error::<Problem>) {
-        Some(problem) => {
-            log(problem);
-            problem.render(id)
-        }
-        None if is_failure(status) && !is_problem(response.headers()) => foreign(status, error).render(id),
-        None => return response.map_into_left_body(),
-    };
+    let own = error.and_then(Error::as_error::<Problem>);
+    if own.is_none() && (!is_failure(status) || is_problem(response.headers())) {
+        return response.map_into_left_body();
+    }
+    let foreign = foreign(status, error);
+    let problem = own.unwrap_or(&foreign);
+    log(problem);
+    let rendered = problem.render(id);
     // What other layers have added, such as the CORS headers, stays.
     let (request, response) = response.into_parts();
     let mut rendered = rendered.map_into_right_body();
@@ -130,10 +133,9 @@ fn is_problem(headers: &header::HeaderMap) -> bool {
 fn foreign(status: StatusCode, error: Option<&Error>) -> Problem {
     let kind = Kind::of_status(status);
     if kind == Kind::Internal {
-        let problem =
-            Problem::internal(error.map_or_else(|| "an error without a cause".to_owned(), Error::to_string));
-        log(&problem);
-        return problem;
+        return Problem::internal(
+            error.map_or_else(|| "an error without a cause".to_owned(), Error::to_string),
+        );
     }
     Problem::new(kind, format!("{}.", kind.parts().2))
 }
@@ -152,44 +154,20 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-/// A failure whose request is gone, as after a panic; actix renders it without going through the layers again.
-#[derive(Debug)]
-struct Unrouted {
-    problem: Problem,
-    id: Option<String>,
-}
-
-impl Unrouted {
-    fn of(error: &Error, id: Option<&str>) -> Self {
-        let status = error.as_response_error().status_code();
-        Self { problem: foreign(status, Some(error)), id: id.map(str::to_owned) }
+/// A failure whose request is gone, as after a panic: actix sends it without going through the outer layers again.
+fn routeless(problem: &Problem, id: Option<&str>) -> Error {
+    log(problem);
+    let mut response = problem.render(id);
+    if let Some(value) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        response.headers_mut().insert(REQUEST_ID, value);
     }
-}
-
-impl std::fmt::Display for Unrouted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.problem.fmt(f)
-    }
-}
-
-impl actix_web::ResponseError for Unrouted {
-    fn status_code(&self) -> StatusCode {
-        self.problem.status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = self.problem.render(self.id.as_deref());
-        if let Some(value) = self.id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
-            response.headers_mut().insert(REQUEST_ID, value);
-        }
-        response
-    }
+    InternalError::from_response(problem.to_string(), response).into()
 }
 
 /// Who calls: the peer, or whom a trusted proxy says it speaks for.
 fn client_address(request: &ServiceRequest) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
-    let settings = request.app_data::<web::Data<Settings>>()?;
+    let settings = &request.app_data::<web::Data<App>>()?.settings;
     if !settings.trusts_proxy(peer) {
         return Some(peer);
     }

@@ -11,6 +11,7 @@
 //!    #[utoipa::path(
 //!        tag = "sources",
 //!        security(("bearer" = ["read"])),
+//!        params(ListSources),
 //!        responses((status = 200, description = "A page of sources.", body = Page<SourceView>)),
 //!    )]
 //!    #[get("/v1/sources")]
@@ -19,7 +20,9 @@
 //!    ) -> Result<Json<Page<SourceView>>, Problem> { … }
 //!    ```
 //!
-//!    The name is the operation id, the doc comment its summary and description.
+//!    The name is the operation id, the doc comment its summary and description. All parameters are named:
+//!    `params(SourceId)` is the path's `{id}`, `params(ListSources)` the query, `params(IfMatch)` a header; two ids in one
+//!    path are spelt out, as `("site_id" = String, Path, description = "…")`. Without a key: `security(())`.
 //! 2. Declare your own answers only: the 2xx ones, and those errors that need a word, as
 //!    `(status = 409, description = "Another source …")` without a body. [`document`] adds the problem body, the headers
 //!    and the answers that follow from what the operation takes (400, 401, 403, 404, 412, 413, 415, 422, 500, 503).
@@ -37,21 +40,34 @@ pub mod check;
 pub mod docs;
 pub mod document;
 pub mod edge;
+pub mod etag;
 pub mod fallback;
+pub mod health;
+pub mod idempotency;
 pub mod paging;
 pub mod problem;
+pub mod store;
 
 use actix_web::{App, web};
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
+use crate::{auth, workspaces};
+
 pub use body::{Json, Query, present};
 pub use check::Check;
+pub use etag::{ETag, IfMatch};
+pub use idempotency::IdempotencyKey;
 pub use paging::{Page, Paging};
 pub use problem::{FieldError, Kind, Problem, ProblemDetails};
 
 /// Every route of the API, in the reading order of the document.
-pub fn routes(_config: &mut ServiceConfig) {}
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .configure(auth::routes::configure)
+        .configure(workspaces::routes::configure)
+        .configure(health::configure);
+}
 
 /// The OpenAPI document. Needs no settings and no database.
 #[must_use]
@@ -66,7 +82,10 @@ pub fn configure(document: &OpenApi, rendered: web::Bytes) -> impl FnOnce(&mut w
     move |config| {
         config
             .app_data(web::PayloadConfig::new(body::BODY_LIMIT))
-            .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("thing").into()))
+            .app_data(
+                web::PathConfig::default()
+                    .error_handler(|_, _| Problem::new(Kind::NotFound, "Nothing has this id.").into()),
+            )
             .app_data(paths)
             .configure(docs::configure(rendered))
             .default_service(web::to(fallback::answer));

@@ -1,0 +1,3 @@
+//! The installation as a whole: what makes a copied database one of its own.
+
+pub mod store;

@@ -1,0 +1,4 @@
+//! Workspaces: the tenants of an installation.
+
+pub mod routes;
+pub mod store;
