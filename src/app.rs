@@ -14,8 +14,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sea_query::OnConflict,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
@@ -102,17 +102,6 @@ impl App {
             wake: Arc::new(Notify::new()),
             stopping: Arc::new(AtomicBool::new(false)),
         })
-    }
-
-    /// Notes that this process ticks.
-    pub async fn note_tick(&self) -> Result<(), DbErr> {
-        let tick = replica::ActiveModel { last_tick_at: Set(Some(self.clock.now())), ..Default::default() };
-        replica::Entity::update_many()
-            .set(tick)
-            .filter(replica::Column::Id.eq(self.replica))
-            .exec(self.db.write())
-            .await?;
-        Ok(())
     }
 
     /// When this process last ticked.

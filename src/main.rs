@@ -106,9 +106,7 @@ enum SecretCommand {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = runtime.context("cannot start").and_then(|runtime| runtime.block_on(run(cli.command)));
-    match result {
+    match start(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(format_args!("tidegate: {error:#}"));
@@ -116,6 +114,14 @@ fn main() -> ExitCode {
             if wrong_settings { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn start(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
+    let result = runtime.block_on(run(command));
+    // What has not ended by now was told to and had its time.
+    runtime.shutdown_background();
+    result
 }
 
 #[expect(clippy::print_stderr, reason = "a person reads it")]

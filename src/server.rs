@@ -1,6 +1,6 @@
 //! The running service: an HTTP half and a worker half that live and die together.
 
-use std::{io, net::SocketAddr, pin::pin, sync::atomic::Ordering, time::Duration};
+use std::{io, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, sync::atomic::Ordering, time::Duration};
 
 use actix_cors::Cors;
 use actix_web::{
@@ -11,7 +11,11 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use anyhow::{Context, anyhow};
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use sea_orm::DbErr;
 use tokio::{
+    runtime::Handle,
     signal::unix::{SignalKind, signal},
     task::JoinHandle,
     time::{sleep, timeout},
@@ -19,7 +23,9 @@ use tokio::{
 
 use crate::{
     app::App,
+    engine::{self, store::syncs::Claim, tick},
     http::{self, edge},
+    ids::SourceId,
     workspaces,
 };
 
@@ -33,7 +39,9 @@ const CORS_SECONDS: usize = 3600;
 pub async fn serve(app: App, server: Server) -> anyhow::Result<()> {
     let handle = server.handle();
     let mut http = tokio::spawn(server);
-    let mut worker = tokio::spawn(work(app.clone()));
+    // A thread of its own: what the worker computes does not keep requests waiting.
+    let shared = app.clone();
+    let mut worker = tokio::task::spawn_blocking(move || Handle::current().block_on(work(shared)));
     let (ended, reason) = tokio::select! {
         signal = stop_signal() => (Half::Neither, signal.context("cannot listen for signals")),
         result = &mut http => (Half::Http, Err(why(result.map_err(Into::into).and_then(|r| r.map_err(Into::into)), "HTTP"))),
@@ -93,31 +101,61 @@ async fn stop_signal() -> io::Result<()> {
     Ok(())
 }
 
-/// The worker half: ticks until the process is to stop. A tick that fails is the next tick's work.
+/// The worker half: a pass a moment, and each free slot works on a claimed sync. What fails is the next pass's work.
 async fn work(app: App) -> anyhow::Result<()> {
-    let mut tidied: Option<chrono::DateTime<chrono::Utc>> = None;
+    let timing = app.settings.timing;
+    let mut runs = FuturesUnordered::new();
+    let mut tidied: Option<DateTime<Utc>> = None;
     while !app.is_stopping() {
         let now = app.clock.now();
         if tidied.is_none_or(|last| (now - last).to_std().is_ok_and(|age| age >= TIDY_EVERY)) {
-            if let Err(error) = tidy(&app).await {
-                tracing::error!(error = &error as &dyn std::error::Error, "old rows could not be removed");
-            }
+            log_failure("old rows could not be removed", tidy(&app).await);
             tidied = Some(now);
         }
-        if let Err(error) = app.note_tick().await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the tick could not be noted");
-        }
-        let woken = pin!(app.wake.notified());
-        tokio::select! {
-            () = woken => {}
-            () = sleep(app.settings.timing.tick_pause) => {}
+        log_failure("a tick could not begin", tick::prepare(&app).await);
+        let mut pass = pin!(sleep(timing.tick_pause));
+        // A source has one run a pass, so that those that are always due leave room for the others.
+        let mut claimed = Vec::new();
+        loop {
+            while runs.len() < timing.sources_in_flight.max(1) {
+                let Some(claim) = claim(&app, &claimed).await else { break };
+                claimed.push(claim.source.id);
+                runs.push(run(&app, claim));
+            }
+            tokio::select! {
+                () = &mut pass => break,
+                () = app.wake.notified() => break,
+                Some(()) = runs.next() => {}
+            }
         }
     }
+    while runs.next().await.is_some() {}
     Ok(())
 }
 
+async fn claim(app: &App, skip: &[SourceId]) -> Option<Claim> {
+    tick::claim(app, skip).await.unwrap_or_else(|error| {
+        log_failure("nothing could be claimed", Err(error));
+        None
+    })
+}
+
+/// One run. Should it panic, its lease ends by itself and the sync goes on later.
+async fn run(app: &App, claim: Claim) {
+    let source = claim.source.id;
+    if Box::pin(AssertUnwindSafe(engine::sync(app, claim)).catch_unwind()).await.is_err() {
+        tracing::error!(source.id = %source, "a run panicked");
+    }
+}
+
+fn log_failure(what: &str, result: Result<(), DbErr>) {
+    if let Err(error) = result {
+        tracing::error!(error = &error as &dyn std::error::Error, "{what}");
+    }
+}
+
 /// Removes what has served its time.
-async fn tidy(app: &App) -> Result<(), sea_orm::DbErr> {
+async fn tidy(app: &App) -> Result<(), DbErr> {
     http::store::forget_old(app.db.write(), app.clock.now()).await?;
     workspaces::store::erase_emptied(&app.db).await?;
     Ok(())

@@ -26,3 +26,5 @@ mod stop;
 pub mod store;
 mod swap;
 pub mod tick;
+
+pub use source::sync;
