@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream, to_bytes};
+use actix_web::body::{BoxBody, SizedStream, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -29,7 +29,8 @@ fn vendor_of(path: &str) -> Option<(Vendor, &str)> {
         return Some((Vendor::OpenAi, path));
     }
     if path.starts_with("/sites/") || path.starts_with("/atlassian/api/ex/confluence/") {
-        return path.contains("/wiki/").then(|| (Vendor::Confluence, public_path(path)));
+        let calls_api = path.contains("/wiki/api/") || path.contains("/wiki/rest/");
+        return calls_api.then(|| (Vendor::Confluence, public_path(path)));
     }
     let path = path.strip_prefix(AUTH_BASE).or_else(|| path.strip_prefix(API_BASE))?;
     Some((Vendor::Atlassian, path))
@@ -112,21 +113,29 @@ async fn handle(
             }
             Action::DropBefore => {
                 drain(&mut request).await;
-                return Ok((request.into_response(broken(0, Vec::new())), Sent::Nothing));
+                return Ok((request.into_response(nothing()), Sent::Nothing));
             }
-            Action::RespondAfter { .. } | Action::DropAfter | Action::Truncate { .. } | Action::Malformed => {
-            }
+            Action::RespondAfter { .. }
+            | Action::DropAfter
+            | Action::Truncate { .. }
+            | Action::CloseAfter
+            | Action::Malformed => {}
         }
     }
-    let mut response = next.call(request).await?;
+    distort(vendor, actions, next.call(request).await?).await
+}
+
+/// What faults do to a true answer.
+async fn distort(vendor: Vendor, actions: &[Action], mut response: ServiceResponse<BoxBody>) -> Handled {
     for action in actions {
         match action {
             Action::RespondAfter { status, headers, body } => {
                 let answer = canned(vendor, *status, headers, body);
                 response = response.into_response(answer);
             }
-            Action::DropAfter => return Ok((response.into_response(broken(0, Vec::new())), Sent::Nothing)),
-            Action::Truncate { bytes } => return Ok((truncated(response, *bytes).await?, Sent::Answer)),
+            Action::DropAfter => return Ok((response.into_response(nothing()), Sent::Nothing)),
+            Action::Truncate { bytes } => return Ok((cut(response, Some(*bytes)).await?, Sent::Answer)),
+            Action::CloseAfter => return Ok((cut(response, None).await?, Sent::Answer)),
             Action::Malformed => response = malformed(response).await?,
             _ => {}
         }
@@ -179,43 +188,41 @@ fn openai_error(status: StatusCode, reason: &str) -> serde_json::Value {
     error_body(reason, kind, None, code)
 }
 
-/// An answer of `length` bytes that breaks after `sent`. A body that fails at once takes the unsent head with it, so that
-/// the client gets nothing; one that waits first has what was written before flushed.
-fn broken(length: u64, sent: Vec<u8>) -> HttpResponse {
-    let nothing = sent.is_empty();
-    let first = (!nothing).then(|| Ok(web::Bytes::from(sent)));
-    let cut = stream::once(async move {
-        if !nothing {
-            tokio::task::yield_now().await;
-        }
-        Err(io::Error::from(io::ErrorKind::ConnectionAborted))
-    });
-    let body = SizedStream::new(length.max(1), stream::iter(first).chain(cut));
-    HttpResponse::Ok().content_type("application/json").body(body)
+/// A body that fails at once takes the unsent head with it: the client gets not even a status.
+fn nothing() -> HttpResponse {
+    let failure =
+        stream::once(async { Err::<web::Bytes, _>(io::Error::from(io::ErrorKind::ConnectionAborted)) });
+    HttpResponse::Ok().body(SizedStream::new(1, failure))
 }
 
-async fn truncated(
+/// Sends so many bytes of an answer, or all, and closes the connection. A body that waits before it fails has what was
+/// written before flushed.
+async fn cut(
     response: ServiceResponse<BoxBody>,
-    bytes: usize,
+    bytes: Option<usize>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (request, response) = response.into_parts();
-    let whole = whole_body(response).await?;
-    let sent = whole[..bytes.min(whole.len().saturating_sub(1))].to_vec();
-    Ok(ServiceResponse::new(request, broken(whole.len() as u64, sent)))
+    let (head, body) = response.into_parts();
+    let whole = whole_body(body).await?;
+    let sent = bytes.map_or(whole.len(), |bytes| bytes.min(whole.len().saturating_sub(1)));
+    let first = (sent > 0).then(|| Ok(whole.slice(..sent)));
+    let failure = stream::once(async move {
+        tokio::task::yield_now().await;
+        Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+    });
+    let body = SizedStream::new(whole.len() as u64, stream::iter(first).chain(failure));
+    Ok(ServiceResponse::new(request, head.set_body(BoxBody::new(body))))
 }
 
 async fn malformed(response: ServiceResponse<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let (request, response) = response.into_parts();
-    let status = response.status();
-    let whole = whole_body(response).await?;
+    let (head, body) = response.into_parts();
+    let whole = whole_body(body).await?;
     let half = whole.slice(..whole.len() / 2);
-    let answer = HttpResponse::build(status).content_type("application/json").body(half);
-    Ok(ServiceResponse::new(request, answer))
+    Ok(ServiceResponse::new(request, head.set_body(BoxBody::new(half))))
 }
 
-async fn whole_body(response: HttpResponse) -> Result<web::Bytes, Error> {
-    let body = response.into_body();
-    debug_assert!(!matches!(body.size(), BodySize::Stream), "vendors' answers are not streamed");
+async fn whole_body(body: BoxBody) -> Result<web::Bytes, Error> {
     to_bytes(body).await.map_err(actix_web::error::ErrorInternalServerError)
 }
 

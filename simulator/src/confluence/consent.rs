@@ -1,7 +1,7 @@
 //! The consent page people see: account, sites, Accept and Cancel.
 
+use super::authorization::Ask;
 use super::model::{Account, Confluence};
-use super::oauth::Ask;
 use super::site::Site;
 
 /// Escapes text for HTML.

@@ -27,6 +27,7 @@ pub fn configure(routes: &mut web::ServiceConfig) {
         .route("/latency", web::put().to(set_latency))
         .route("/habits", web::get().to(read_habits))
         .route("/habits", web::patch().to(change_habits))
+        .route("/cursors/expire", web::post().to(expire_cursors))
         .route("/accounts", web::post().to(add_account))
         .route("/grants/{verb}", web::post().to(change_grants));
 }
@@ -177,6 +178,11 @@ fn merged<T: serde::Serialize + serde::de::DeserializeOwned>(
         *slot = change;
     }
     serde_json::from_value(value).map_err(Problem::bad)
+}
+
+async fn expire_cursors(request: HttpRequest) -> Answer {
+    shared(&request).confluence().expire_cursors();
+    Ok(done())
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::attributes::{Attributes, check};
 use super::caller::{Answer, Caller, read_body};
+use super::entry::{Entry, State, auto_chunking};
 use super::error::ApiError;
 use super::files::no_such_file;
 use super::list::Window;
 use super::model::OpenAi;
-use super::store::{Entry, State, auto_chunking};
 use super::stores::{STORE_LIMITS, no_such_store};
 use crate::clock::Millis;
 

@@ -4,8 +4,10 @@ mod attributes;
 mod batches;
 mod caller;
 mod entries;
+mod entry;
 mod error;
 mod files;
+mod habits;
 mod list;
 mod model;
 mod search;
@@ -17,8 +19,10 @@ use actix_web::{HttpRequest, web};
 use serde_json::json;
 
 pub use attributes::{Attributes, Filter};
-pub use model::{BatchSupport, File, Habits, IndexingRule, OpenAi, Project};
-pub use store::{Batch, Counts, Entry, Outcome, State, Store};
+pub use entry::{Entry, Outcome, State};
+pub use habits::{BatchSupport, Habits};
+pub use model::{File, IndexingRule, OpenAi, Project};
+pub use store::{Batch, Counts, Store};
 
 pub(crate) use error::{ApiError, body as error_body};
 pub(crate) use files::shape as file_shape;

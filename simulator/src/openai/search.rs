@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use super::store::Entry;
+use super::entry::Entry;
 
 /// Words that stand for the vendor's 800 tokens, and for its overlap of 400.
 const CHUNK_WORDS: usize = 600;

@@ -88,6 +88,16 @@ async fn a_truncated_answer_ends_early() {
 }
 
 #[actix_web::test]
+async fn a_connection_closed_after_the_answer_was_to_be_kept() {
+    let world = World::new();
+    world.simulator.fault(Fault::on("POST", "/v1/vector_stores").once().close_after());
+    let answer = String::from_utf8(raw(&world, &create_store())).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && !head.to_lowercase().contains("connection: close"), "{head}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap()["object"], "vector_store");
+}
+
+#[actix_web::test]
 async fn malformed_json_is_whole_http() {
     let world = World::new();
     world.simulator.fault(Fault::on("GET", "/wiki/api/v2/spaces").once().malformed());

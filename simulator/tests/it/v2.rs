@@ -315,3 +315,16 @@ async fn synthetic_bodies_are_read_as_any_other() {
     let calls = world.simulator.calls();
     assert_eq!((calls.body_requests, calls.bodies, calls.of("GET /wiki/api/v2/pages")), (1, 1, 1));
 }
+
+#[actix_web::test]
+async fn the_links_of_a_page_open_in_a_browser() {
+    let (world, _, pages) = world_with_pages(1);
+    let page = world.get(&format!("/wiki/api/v2/pages/{}", pages[0])).await;
+    let link = |field: &str| page.json["_links"][field].as_str().unwrap().to_owned();
+    let shown = world.http.get(format!("{}{}", link("base"), link("webui"))).send().await.unwrap();
+    let text = shown.text().await.unwrap();
+    assert!(text.contains("<h1>Page 001</h1>") && text.contains("&lt;p&gt;1&lt;/p&gt;"), "{text}");
+    let overview = world.http.get(link("base")).send().await.unwrap().text().await.unwrap();
+    assert!(overview.contains(&link("webui")));
+    assert_eq!(world.simulator.calls().confluence(), 1, "looking at pages is no call");
+}
