@@ -1,11 +1,23 @@
 //! Documents: one page of a source each, and what became of it.
 
+pub mod routes;
 pub mod store;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::entity::document::DocumentState;
+use crate::{
+    app::App,
+    entity::document::{DocumentState, Model},
+    http::Problem,
+    ids::{DocumentId, WorkspaceId},
+};
+
+/// One document of a workspace, or a 404.
+pub async fn found(app: &App, workspace_id: WorkspaceId, id: DocumentId) -> Result<Model, Problem> {
+    let row = store::find(app.db.read(), workspace_id, id).await?;
+    row.ok_or_else(|| Problem::not_found("document"))
+}
 
 /// How many documents are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]

@@ -41,6 +41,33 @@ pub struct Listed {
     pub removed_at: Option<DateTime<Utc>>,
 }
 
+impl Listed {
+    /// What is listed of a whole row.
+    #[must_use]
+    pub fn of(row: Model, openai_file_id: Option<String>) -> Self {
+        Self {
+            id: row.id,
+            external_id: row.external_id,
+            title: row.title,
+            url: row.url,
+            space_id: row.space_id,
+            parent_id: row.parent_id,
+            state: row.state,
+            reason: row.reason,
+            message: row.message,
+            wanted_version: row.wanted_version,
+            live_version: row.live_version,
+            openai_file_id,
+            edited_at: row.edited_at,
+            detected_at: row.detected_at,
+            searchable_at: row.searchable_at,
+            suspect_since: row.suspect_since,
+            retry_at: row.retry_at,
+            removed_at: row.removed_at,
+        }
+    }
+}
+
 /// Which documents of a source to list.
 #[derive(Debug, Default)]
 pub struct Filter<'a> {

@@ -1,6 +1,7 @@
 //! Knowledge bases: one OpenAI vector store each, with the credential that reaches it.
 
 mod create;
+pub mod routes;
 mod search;
 pub mod store;
 
@@ -13,9 +14,15 @@ use crate::{
     app::App,
     entity::{Problem, knowledge_base::Model},
     http::problem::{FieldError, Kind, Problem as HttpProblem},
-    ids::{InstallationId, KnowledgeBaseId},
-    openai::{Client, Error},
+    ids::{InstallationId, KnowledgeBaseId, WorkspaceId},
+    openai::{Client, Error, StoreStatus},
 };
+
+/// One knowledge base of a workspace, or a 404.
+pub async fn found(app: &App, workspace_id: WorkspaceId, id: KnowledgeBaseId) -> Result<Model, HttpProblem> {
+    let row = store::find(app.db.read(), workspace_id, id).await?;
+    row.ok_or_else(|| HttpProblem::not_found("knowledge base"))
+}
 
 /// What says in file names' stead whose a file or a store is: the attribute and metadata entry of this name.
 pub const OWNER: &str = "tidegate";
@@ -145,4 +152,27 @@ fn store_not_available() -> HttpProblem {
         "not_available",
         DETAIL,
     )])
+}
+
+/// Tries a new key on the store of a knowledge base and seals it if it reaches the store.
+pub async fn change_key(
+    app: &App,
+    knowledge_base: &Model,
+    key: &SecretString,
+) -> Result<(Vec<u8>, String), HttpProblem> {
+    const AT: &str = "/openai_api_key";
+    let openai = client_with(app, key.clone());
+    let seen = match &knowledge_base.vector_store_id {
+        Some(id) => openai.store(id).await.map(|found| found.status != StoreStatus::Expired),
+        None => openai.stores(None).await.map(|_| true),
+    };
+    match seen {
+        Ok(true) => Ok(seal_key(app, knowledge_base.id, key)),
+        Ok(false) | Err(Error::NotFound { .. }) => {
+            const DETAIL: &str = "The key does not reach the vector store of this knowledge base.";
+            Err(HttpProblem::new(Kind::StoreNotAvailable, DETAIL)
+                .with_errors(vec![FieldError::at(AT, "not_available", DETAIL)]))
+        }
+        Err(error) => Err(refusal(error, Some(AT))),
+    }
 }

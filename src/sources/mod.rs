@@ -1,14 +1,32 @@
 //! Sources: one site feeding one knowledge base each, with what is selected of it.
 
+pub mod choices;
+mod create;
+pub mod routes;
 pub mod scope;
+mod selections;
 pub mod store;
+mod view;
 
-use crate::entity::{
-    Problem,
-    connection::{self, ConnectionStatus},
-    knowledge_base::{self, KnowledgeBaseStatus},
-    source::SourceStatus,
+pub use create::{New, create, select, usable};
+
+use crate::{
+    app::App,
+    entity::{
+        Problem,
+        connection::{self, ConnectionStatus},
+        knowledge_base::{self, KnowledgeBaseStatus},
+        source::{self, SourceStatus},
+    },
+    http::Problem as HttpProblem,
+    ids::{SourceId, WorkspaceId},
 };
+
+/// One source of a workspace, or a 404.
+pub async fn found(app: &App, workspace_id: WorkspaceId, id: SourceId) -> Result<source::Model, HttpProblem> {
+    let row = store::find(app.db.read(), workspace_id, id).await?;
+    row.ok_or_else(|| HttpProblem::not_found("source"))
+}
 
 /// Whether a source that is not paused can work, given what it depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]

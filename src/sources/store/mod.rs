@@ -23,7 +23,7 @@ use crate::{
     syncs,
 };
 
-pub use selections::{Placed, list as selections_of, placed, replace as replace_selections};
+pub use selections::{Edit, Placed, list as selections_of, placed, replace as replace_selections};
 pub use situation::{Held, Situation, situations};
 
 /// A source could not be written.
