@@ -1,5 +1,7 @@
 //! The statements about documents that clients read and retry.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
@@ -91,10 +93,7 @@ pub async fn list(
     after: Option<DocumentId>,
     limit: u64,
 ) -> Result<Vec<Listed>, DbErr> {
-    let title = filter.title.map(|part| {
-        let pattern = format!("%{}%", escaped(&part.to_lowercase()));
-        Expr::expr(Func::lower(Expr::col((Entity, Column::Title)))).like(LikeExpr::new(pattern).escape('\\'))
-    });
+    let title = filter.title.map(has_title);
     let filter = Condition::all()
         .add(Column::SourceId.eq(source_id))
         .add_option(filter.state.map(|state| Column::State.eq(state)))
@@ -129,6 +128,19 @@ pub async fn list(
         .into_model()
         .all(db)
         .await
+}
+
+/// SQLite knows the cases of ASCII letters only: of other letters, the forms they usually have are asked for, too.
+fn has_title(part: &str) -> Condition {
+    let lower = part.to_lowercase();
+    let mut letters = lower.chars();
+    let capital = letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>());
+    let forms = HashSet::from([part.to_owned(), part.to_uppercase(), capital.unwrap_or_default(), lower]);
+    let has = |form: String| {
+        let pattern = format!("%{}%", escaped(&form.to_ascii_lowercase()));
+        Expr::expr(Func::lower(Expr::col((Entity, Column::Title)))).like(LikeExpr::new(pattern).escape('\\'))
+    };
+    forms.into_iter().fold(Condition::any(), |any, form| any.add(has(form)))
 }
 
 fn escaped(part: &str) -> String {

@@ -170,8 +170,11 @@ pub async fn change_key(
         Ok(true) => Ok(seal_key(app, knowledge_base.id, key)),
         Ok(false) | Err(Error::NotFound { .. }) => {
             const DETAIL: &str = "The key does not reach the vector store of this knowledge base.";
-            Err(HttpProblem::new(Kind::StoreNotAvailable, DETAIL)
-                .with_errors(vec![FieldError::at(AT, "not_available", DETAIL)]))
+            Err(HttpProblem::new(Kind::StoreNotAvailable, DETAIL).with_errors(vec![FieldError::at(
+                AT,
+                "not_available",
+                DETAIL,
+            )]))
         }
         Err(error) => Err(refusal(error, Some(AT))),
     }

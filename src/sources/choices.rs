@@ -116,7 +116,8 @@ async fn look_up(access: &Access, choices: &[(usize, &Choice)]) -> Result<Vec<Fo
             choices.iter().filter(|(_, c)| wanted(c.kind)).map(|(_, c)| c.id.as_str()).collect();
         ids.into_iter().map(str::to_owned).collect()
     };
-    let pages = pages(access, &ids(|kind| matches!(kind, SelectionKind::Page | SelectionKind::PageTree))).await?;
+    let pages =
+        pages(access, &ids(|kind| matches!(kind, SelectionKind::Page | SelectionKind::PageTree))).await?;
     let spaces = spaces(access, &ids(|kind| kind == SelectionKind::Space)).await?;
     let folders = folders(access, &ids(|kind| kind == SelectionKind::Folder)).await?;
     let mut found = Vec::with_capacity(choices.len());
@@ -210,7 +211,11 @@ mod tests {
         assert_eq!(refused(&[]), []);
         assert_eq!(refused(&[choice(Space, "1", Include), choice(Page, "1", Exclude)]), []);
         assert_eq!(
-            refused(&[choice(Page, "1", Include), choice(Page, "1", Exclude), choice(PageTree, "../2", Include)]),
+            refused(&[
+                choice(Page, "1", Include),
+                choice(Page, "1", Exclude),
+                choice(PageTree, "../2", Include)
+            ]),
             [
                 ("/selections/1/id".to_owned(), "duplicate".to_owned()),
                 ("/selections/2/id".to_owned(), "invalid".to_owned()),

@@ -114,7 +114,10 @@ pub async fn usable(
         | ConnectionStatus::Authorized
         | ConnectionStatus::Failed
         | ConnectionStatus::Expired => {
-            return Err(Problem::new(Kind::Conflict, "The connection is not active; finish connecting first."));
+            return Err(Problem::new(
+                Kind::Conflict,
+                "The connection is not active; finish connecting first.",
+            ));
         }
     }
     let sites = connections::store::sites(app.db.read(), id).await?;
@@ -128,7 +131,10 @@ fn may_use(caller: &Principal, connection: &connection::Model) -> Result<(), Pro
     if caller.may_use_what_belongs_to(&connection.owner) {
         return Ok(());
     }
-    Err(Problem::new(Kind::Forbidden, "The connection belongs to somebody else: its owner or an admin may use it."))
+    Err(Problem::new(
+        Kind::Forbidden,
+        "The connection belongs to somebody else: its owner or an admin may use it.",
+    ))
 }
 
 /// Makes the selections of a source the chosen ones; `None` if they are so already. More removals than the
@@ -144,7 +150,8 @@ pub async fn select(
     let Some(connection_id) = source.connection_id else {
         return Err(Problem::new(Kind::Deleting, "The source is being deleted."));
     };
-    let connection = connections::store::connection(app.db.read(), caller.workspace_id, connection_id).await?;
+    let connection =
+        connections::store::connection(app.db.read(), caller.workspace_id, connection_id).await?;
     may_use(caller, &connection.ok_or_else(|| Problem::not_found("connection"))?)?;
     let selected = store::selections_of(app.db.read(), source.id).await?;
     let access = async || Access::open(app, connection_id, &source.cloud_id).await;
@@ -160,7 +167,8 @@ pub async fn select(
 
 fn edited(selected: Vec<selection::Model>, edit: &store::Edit) -> Vec<selection::Model> {
     let turned = |selection: selection::Model| {
-        let mode = edit.turn.iter().find(|(id, _)| *id == selection.id).map_or(selection.mode, |(_, mode)| *mode);
+        let mode =
+            edit.turn.iter().find(|(id, _)| *id == selection.id).map_or(selection.mode, |(_, mode)| *mode);
         selection::Model { mode, ..selection }
     };
     let kept = selected.into_iter().filter(|selection| !edit.remove.contains(&selection.id)).map(turned);

@@ -4,9 +4,7 @@ pub mod choices;
 mod create;
 pub mod routes;
 pub mod scope;
-mod selections;
 pub mod store;
-mod view;
 
 pub use create::{New, create, select, usable};
 

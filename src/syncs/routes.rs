@@ -155,7 +155,11 @@ fn not_active(source: &source::Model) -> Problem {
     }
 }
 
-fn requested(app: &App, source: &source::Model, result: Result<Requested, store::Error>) -> Result<HttpResponse, Problem> {
+fn requested(
+    app: &App,
+    source: &source::Model,
+    result: Result<Requested, store::Error>,
+) -> Result<HttpResponse, Problem> {
     let now = app.clock.now();
     let (mut response, row) = match result {
         Ok(Requested::Queued(row)) => (HttpResponse::Accepted(), row),
@@ -234,8 +238,8 @@ async fn list_syncs(
 ) -> Result<Json<Page<Sync>>, Problem> {
     let paging = Paging::<SyncId>::parse(query.limit, query.cursor.as_deref())?;
     let (workspace_id, before) = (caller.workspace_id, paging.after);
-    let rows =
-        store::list(app.db.read(), workspace_id, query.source_id, query.status, before, paging.rows()).await?;
+    let rows = store::list(app.db.read(), workspace_id, query.source_id, query.status, before, paging.rows())
+        .await?;
     let now = app.clock.now();
     Ok(Json(paging.page(rows, |row| row.id, |row| Sync::of(row, now))?))
 }

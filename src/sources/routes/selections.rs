@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{choices, choices::Choice, found, routes::etag, select, store};
+use super::etag;
 use crate::{
     app::App,
     auth::{
@@ -20,6 +20,7 @@ use crate::{
     },
     http::{Check, IfMatch, Json, Kind, Page, Problem},
     ids::SourceId,
+    sources::{choices, choices::Choice, found, select, store},
 };
 
 /// Registers the operations.

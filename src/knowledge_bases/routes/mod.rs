@@ -1,31 +1,34 @@
 //! Knowledge bases over HTTP.
 
+mod search;
+mod view;
+
 use std::collections::HashMap;
 
 use actix_web::{HttpResponse, delete, get, http::header::LOCATION, middleware::from_fn, patch, post, web};
-use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{New, Passage, change_key, create, found, search, store};
+use view::KnowledgeBase;
+
+use super::{New, change_key, create, found, store};
 use crate::{
     app::App,
     auth::{
         Require, Scope,
-        extract::{Content, Manage, Read, lacks},
+        extract::{Manage, Read, lacks},
     },
     documents::StateCounts,
     entity::{
-        Metadata, Problem as Trouble,
+        Metadata,
         knowledge_base::{KnowledgeBaseStatus, Model, StoreOrigin},
     },
     http::{
         Check, ETag, IdempotencyKey, IfMatch, Json, Kind, Page, Paging, Problem, Query, idempotency, present,
     },
-    ids::{DocumentId, KnowledgeBaseId, WorkspaceId},
-    openai::SearchRequest,
+    ids::{KnowledgeBaseId, WorkspaceId},
 };
 
 /// Registers the operations.
@@ -36,7 +39,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(show_knowledge_base)
         .service(update_knowledge_base)
         .service(delete_knowledge_base)
-        .service(search_knowledge_base);
+        .service(search::search_knowledge_base);
 }
 
 impl From<store::Error> for Problem {
@@ -45,86 +48,6 @@ impl From<store::Error> for Problem {
             store::Error::Claimed => Self::internal(error),
             store::Error::Db(error) => error.into(),
         }
-    }
-}
-
-/// An OpenAI vector store that Tidegate feeds.
-#[derive(Debug, Serialize, ToSchema)]
-struct KnowledgeBase {
-    id: KnowledgeBaseId,
-    #[schema(examples("Handbook"))]
-    name: String,
-    status: KnowledgeBaseStatus,
-    /// Why it is blocked, and what to do about it.
-    problem: Option<Trouble>,
-    /// The store at OpenAI. It never changes by itself; `null` only while it is being made.
-    #[schema(examples("vs_68f0a1b2c3d4819190abcdef"))]
-    vector_store_id: Option<String>,
-    origin: StoreOrigin,
-    credential: Credential,
-    /// Paste this into `tools` of `POST /v1/responses` at OpenAI; `null` while the store is being made.
-    file_search_tool: Option<FileSearchTool>,
-    /// How many documents of all its sources are in each state.
-    documents: StateCounts,
-    external_id: Option<String>,
-    metadata: Metadata,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-/// Whose OpenAI key reaches the store.
-#[derive(Debug, Serialize, ToSchema)]
-struct Credential {
-    kind: CredentialKind,
-    /// The end of a key of its own.
-    #[schema(examples("9xYz"))]
-    last4: Option<String>,
-}
-
-/// Whose key it is.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum CredentialKind {
-    /// The knowledge base brought it.
-    Own,
-    /// The installation's.
-    Server,
-}
-
-/// The tool as OpenAI's Responses API takes it.
-#[derive(Debug, Serialize, ToSchema)]
-struct FileSearchTool {
-    #[schema(examples("file_search"))]
-    r#type: &'static str,
-    #[schema(examples(json!(["vs_68f0a1b2c3d4819190abcdef"])))]
-    vector_store_ids: Vec<String>,
-}
-
-impl KnowledgeBase {
-    fn of(row: Model, documents: StateCounts) -> Self {
-        let tool = |id: &String| FileSearchTool { r#type: "file_search", vector_store_ids: vec![id.clone()] };
-        let kind = if row.credential.is_some() { CredentialKind::Own } else { CredentialKind::Server };
-        Self {
-            file_search_tool: row.vector_store_id.as_ref().map(tool),
-            id: row.id,
-            name: row.name,
-            status: row.status,
-            problem: row.problem,
-            vector_store_id: row.vector_store_id,
-            origin: row.origin,
-            credential: Credential { kind, last4: row.credential_last4 },
-            documents,
-            external_id: row.external_id,
-            metadata: row.metadata,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
-
-    async fn counted(app: &App, row: Model) -> Result<Self, Problem> {
-        let mut counts = store::count_documents(app.db.read(), &[row.id]).await?;
-        let documents = counts.remove(&row.id).unwrap_or_default();
-        Ok(Self::of(row, documents))
     }
 }
 
@@ -204,7 +127,8 @@ struct CreateKnowledgeBase {
 }
 
 fn check_key(check: &mut Check, key: Option<&str>) {
-    let sound = key.is_none_or(|key| (1..=512).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
+    let sound =
+        key.is_none_or(|key| (1..=512).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
     check.that(sound, "/openai_api_key", "invalid", "This is not an OpenAI key.");
 }
 
@@ -388,10 +312,14 @@ async fn delete_knowledge_base(
 ) -> Result<HttpResponse, Problem> {
     let row = found(&app, caller.workspace_id, *id).await?;
     if query.delete_store && row.origin == StoreOrigin::Adopted {
-        return Err(Problem::new(Kind::Conflict, "The store was adopted: Tidegate deletes only stores that it made."));
+        return Err(Problem::new(
+            Kind::Conflict,
+            "The store was adopted: Tidegate deletes only stores that it made.",
+        ));
     }
     if row.status == KnowledgeBaseStatus::Creating && !query.forget {
-        const DETAIL: &str = "Whether its store was made is still being settled; try again soon, or forget it.";
+        const DETAIL: &str =
+            "Whether its store was made is still being settled; try again soon, or forget it.";
         return Err(Problem::new(Kind::Conflict, DETAIL));
     }
     let now = app.clock.now();
@@ -401,90 +329,4 @@ async fn delete_knowledge_base(
     app.wake.notify_one();
     let view = KnowledgeBase::counted(&app, row).await?;
     Ok(HttpResponse::Accepted().insert_header(location(view.id)).json(view))
-}
-
-/// A question to a knowledge base.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SearchKnowledgeBase {
-    /// The question, in words.
-    #[schema(examples("How many days of annual leave do we have?"), min_length = 1, max_length = 4096)]
-    query: String,
-    /// The most passages.
-    #[schema(examples(5), minimum = 1, maximum = 50, default = 10)]
-    max_results: Option<u32>,
-    /// A comparison over the attributes of the files, or a compound of them, in OpenAI's form.
-    #[schema(value_type = Option<Object>, examples(json!({ "type": "eq", "key": "space_key", "value": "HANDBOOK" })))]
-    filters: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-impl SearchKnowledgeBase {
-    fn check(self) -> Result<SearchRequest, Problem> {
-        let mut check = Check::default();
-        let length = self.query.chars().count();
-        check.that(!self.query.trim().is_empty(), "/query", "too_short", "Ask something.");
-        check.that(length <= 4096, "/query", "too_long", "May have at most 4096 characters.");
-        let results = self.max_results.unwrap_or(10);
-        check.that((1..=50).contains(&results), "/max_results", "out_of_range", "Must be between 1 and 50.");
-        check.done()?;
-        let filters = self.filters.map(serde_json::Value::Object);
-        Ok(SearchRequest { query: self.query, max_num_results: Some(results), filters, rewrite_query: None })
-    }
-}
-
-/// The passages that answer a question, the best first.
-#[derive(Debug, Serialize, ToSchema)]
-struct SearchResults {
-    items: Vec<SearchResult>,
-}
-
-/// A passage of the store.
-#[derive(Debug, Serialize, ToSchema)]
-struct SearchResult {
-    #[schema(examples("Everybody has 30 days of annual leave a year."))]
-    text: String,
-    /// How well it answers; at OpenAI between 0 and 1.
-    #[schema(examples(0.87))]
-    score: f64,
-    /// The Confluence page, if the passage comes from one.
-    #[schema(examples("98306"))]
-    page_id: Option<String>,
-    #[schema(examples("Annual leave"))]
-    title: Option<String>,
-    #[schema(examples("https://acme.atlassian.net/wiki/pages/viewpage.action?pageId=98306"))]
-    url: Option<String>,
-    /// The document of this knowledge base that it comes from; `null` for files of others.
-    document_id: Option<DocumentId>,
-}
-
-impl From<Passage> for SearchResult {
-    fn from(passage: Passage) -> Self {
-        let Passage { text, score, page_id, title, url, document_id } = passage;
-        Self { text, score, page_id, title, url, document_id }
-    }
-}
-
-/// Searches a knowledge base.
-///
-/// The passages that OpenAI finds in the vector store, each with the page it comes from. Files that others put into
-/// the store are found, too; they have no `document_id`.
-#[utoipa::path(
-    tag = "knowledge bases",
-    security(("bearer" = ["content"])),
-    responses(
-        (status = 200, description = "The passages, the best first.", body = SearchResults),
-        (status = 409, description = "The store or key is lost (`blocked`, with the `problem`), the store is still being made, or the account is at a limit (`openai_quota_exhausted`)."),
-    ),
-)]
-#[post("/v1/knowledge-bases/{id}/search")]
-async fn search_knowledge_base(
-    app: web::Data<App>,
-    caller: Require<Content>,
-    id: web::Path<KnowledgeBaseId>,
-    Json(body): Json<SearchKnowledgeBase>,
-) -> Result<Json<SearchResults>, Problem> {
-    let request = body.check()?;
-    let row = found(&app, caller.workspace_id, *id).await?;
-    let passages = search(&app, &row, &request).await?;
-    Ok(Json(SearchResults { items: passages.into_iter().map(SearchResult::from).collect() }))
 }

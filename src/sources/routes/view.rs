@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::store::{self, Held, Situation};
 use crate::{
     app::App,
     documents::StateCounts,
@@ -14,6 +13,7 @@ use crate::{
     },
     http::Problem,
     ids::{ConnectionId, KnowledgeBaseId, SourceId, SyncId},
+    sources::store::{self, Held, Situation},
 };
 
 /// One Confluence site feeding one knowledge base.

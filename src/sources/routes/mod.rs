@@ -1,5 +1,9 @@
 //! Sources over HTTP.
 
+mod bodies;
+mod selections;
+mod view;
+
 use actix_web::{
     HttpResponse, delete, get,
     http::header::{HeaderName, LOCATION},
@@ -10,26 +14,21 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{New, choices, choices::Choice, create, found, store, usable, view::Source};
+use bodies::{CreateSource, UpdateSource};
+use view::Source;
+
+use super::{create, found, store, usable};
 use crate::{
     app::App,
     auth::{
         Require,
         extract::{Manage, Read, Sync},
     },
-    entity::{
-        Metadata, SourceOptions,
-        source::{Model, SourceStatus},
-    },
-    http::{
-        Check, ETag, IdempotencyKey, IfMatch, Json, Kind, Page, Paging, Problem, Query, idempotency, present,
-    },
+    entity::source::{Model, SourceStatus},
+    http::{ETag, IdempotencyKey, IfMatch, Json, Kind, Page, Paging, Problem, Query, idempotency},
     ids::{ConnectionId, KnowledgeBaseId, SourceId, WorkspaceId},
     knowledge_bases,
 };
-
-/// The longest interval: a month.
-const LONGEST_INTERVAL: u32 = 31 * 24 * 60 * 60;
 
 /// Registers the operations.
 pub fn configure(config: &mut ServiceConfig) {
@@ -42,16 +41,17 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(delete_source)
         .service(pause_source)
         .service(resume_source);
-    super::selections::configure(config);
+    selections::configure(config);
 }
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Exists(other) => {
-                Self::new(Kind::SourceExists, format!("{other} feeds this knowledge base from this site already."))
-                    .with("source_id", other.to_string())
-            }
+            store::Error::Exists(other) => Self::new(
+                Kind::SourceExists,
+                format!("{other} feeds this knowledge base from this site already."),
+            )
+            .with("source_id", other.to_string()),
             store::Error::Changed => {
                 Self::new(Kind::PreconditionFailed, "The source has changed meanwhile; read it again.")
             }
@@ -66,7 +66,7 @@ fn deleting() -> Problem {
 }
 
 /// The tag of what clients can write.
-pub(super) fn etag(row: &Model) -> Result<ETag, Problem> {
+fn etag(row: &Model) -> Result<ETag, Problem> {
     ETag::of(&(row.id, row.revision))
 }
 
@@ -174,80 +174,6 @@ async fn list_sources(
     page_of(&app, caller.workspace_id, &filter, &paging).await
 }
 
-/// What a new source shall be.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct CreateSource {
-    /// An active connection of the caller's.
-    connection_id: ConnectionId,
-    /// A site of the connection.
-    #[schema(examples("5c8e0b1a-7d5e-4f3b-9a8c-2d1e0f9b8a7c"))]
-    site_id: String,
-    /// A name for people; absent: the site's.
-    #[schema(examples("Acme wiki"), min_length = 1, max_length = 200)]
-    name: Option<String>,
-    /// What of the site is wanted, or not.
-    #[schema(max_items = 1000)]
-    selections: Vec<Choice>,
-    /// The seconds between two syncs; absent: the installation's interval.
-    #[schema(examples(300), minimum = 1, maximum = 2_678_400)]
-    interval_seconds: Option<u32>,
-    /// How its pages are treated.
-    #[serde(default)]
-    options: SourceOptions,
-    /// Whether nothing happens until it is resumed.
-    #[serde(default)]
-    paused: bool,
-    /// Your own id for it.
-    #[schema(max_length = 255)]
-    external_id: Option<String>,
-    /// Your own notes.
-    #[serde(default)]
-    metadata: Metadata,
-}
-
-fn interval(app: &App, check: &mut Check, asked: Option<u32>) -> i32 {
-    let shortest = app.settings.min_source_interval.as_secs();
-    let default = app.settings.sync_interval.as_secs();
-    let seconds = asked.map_or(default, u64::from);
-    if asked.is_some() && !(shortest..=u64::from(LONGEST_INTERVAL)).contains(&seconds) {
-        let message = format!("Must be between {shortest} and {LONGEST_INTERVAL} seconds.");
-        check.refuse("/interval_seconds", "out_of_range", message);
-    }
-    i32::try_from(seconds).unwrap_or(i32::MAX)
-}
-
-fn check_options(check: &mut Check, options: &SourceOptions) {
-    let month = options.suspect_age_seconds <= LONGEST_INTERVAL;
-    check.that(options.guard_max_percent <= 100, "/options/guard_max_percent", "out_of_range", "Must be at most 100.");
-    check.that(month, "/options/suspect_age_seconds", "out_of_range", "Must be at most a month.");
-}
-
-impl CreateSource {
-    fn check(self, app: &App) -> Result<New, Problem> {
-        let mut check = Check::default();
-        if let Some(name) = &self.name {
-            check.text("/name", name, 1..=200);
-        }
-        choices::check(&mut check, &self.selections);
-        let interval_seconds = interval(app, &mut check, self.interval_seconds);
-        check_options(&mut check, &self.options);
-        check.labels(self.external_id.as_deref(), &self.metadata);
-        check.done()?;
-        Ok(New {
-            connection_id: self.connection_id,
-            site_id: self.site_id,
-            name: self.name,
-            choices: self.selections,
-            interval_seconds,
-            options: self.options,
-            paused: self.paused,
-            external_id: self.external_id,
-            metadata: self.metadata,
-        })
-    }
-}
-
 /// Creates a source of a knowledge base.
 ///
 /// Everything selected is looked up first. Unless `paused`, the first sync is due at once: follow `current_sync_id`.
@@ -272,7 +198,10 @@ async fn create_source(
     let row = create(&app, &caller, &knowledge_base, new).await?;
     tracing::info!(source.id = %row.id, knowledge_base.id = %row.knowledge_base_id, "a source was made");
     let etag = etag(&row)?;
-    Ok(HttpResponse::Created().insert_header(location(row.id)).insert_header(etag.header()).json(Source::now(&app, row).await?))
+    Ok(HttpResponse::Created()
+        .insert_header(location(row.id))
+        .insert_header(etag.header())
+        .json(Source::now(&app, row).await?))
 }
 
 /// Shows a source.
@@ -293,53 +222,6 @@ async fn show_source(
 async fn answer(app: &App, row: Model) -> Result<HttpResponse, Problem> {
     let etag = etag(&row)?;
     Ok(HttpResponse::Ok().insert_header(etag.header()).json(Source::now(app, row).await?))
-}
-
-/// What to change about a source; absent fields stay.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct UpdateSource {
-    /// A name for people.
-    #[schema(examples("Acme wiki"), min_length = 1, max_length = 200)]
-    name: Option<String>,
-    /// The seconds between two syncs.
-    #[schema(examples(300), minimum = 1, maximum = 2_678_400)]
-    interval_seconds: Option<u32>,
-    /// How its pages are treated, as a whole: options that are not named take their defaults.
-    options: Option<SourceOptions>,
-    /// Another connection that has the same site.
-    connection_id: Option<ConnectionId>,
-    /// Your own id for it; `null` removes it.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(max_length = 255, value_type = Option<String>)]
-    external_id: Option<Option<String>>,
-    /// Your own notes, all of them.
-    metadata: Option<Metadata>,
-}
-
-impl UpdateSource {
-    fn check(self, app: &App) -> Result<store::Patch, Problem> {
-        let mut check = Check::default();
-        if let Some(name) = &self.name {
-            check.text("/name", name, 1..=200);
-        }
-        let interval_seconds = self.interval_seconds.map(|asked| interval(app, &mut check, Some(asked)));
-        if let Some(options) = &self.options {
-            check_options(&mut check, options);
-        }
-        let nothing = Metadata::default();
-        let external_id = self.external_id.as_ref().and_then(Option::as_deref);
-        check.labels(external_id, self.metadata.as_ref().unwrap_or(&nothing));
-        check.done()?;
-        Ok(store::Patch {
-            name: self.name,
-            interval_seconds,
-            options: self.options,
-            connection_id: self.connection_id,
-            external_id: self.external_id,
-            metadata: self.metadata,
-        })
-    }
 }
 
 /// Changes a source.
