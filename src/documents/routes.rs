@@ -176,7 +176,7 @@ struct ListDocuments {
 /// Oldest first. Those that were removed stay listed 30 days.
 #[utoipa::path(
     tag = "documents",
-    params(ListDocuments),
+    params(SourceId, ListDocuments),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "A page of documents.", body = Page<Document>)),
 )]
@@ -198,6 +198,7 @@ async fn list_documents(
 /// Shows a document.
 #[utoipa::path(
     tag = "documents",
+    params(DocumentId),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "The document.", body = DocumentDetails)),
 )]
@@ -216,6 +217,7 @@ async fn show_document(
 /// The Markdown that is in the vector store, byte for byte.
 #[utoipa::path(
     tag = "documents",
+    params(DocumentId),
     security(("bearer" = ["content"])),
     responses(
         (status = 200, description = "The text.", body = String, content_type = "text/markdown",
@@ -246,6 +248,7 @@ async fn show_content(
 /// which is due at once unless the source is paused or blocked, renders it anew.
 #[utoipa::path(
     tag = "documents",
+    params(DocumentId),
     security(("bearer" = ["sync"])),
     responses(
         (status = 202, description = "It will be tried again.", body = DocumentDetails),

@@ -187,6 +187,7 @@ struct StartSync {
 /// mode makes way and is cancelled with the problem `superseded`.
 #[utoipa::path(
     tag = "syncs",
+    params(SourceId),
     security(("bearer" = ["sync"])),
     responses(
         (status = 200, description = "A sync that does the same is under way.", body = Sync),
@@ -247,6 +248,7 @@ async fn list_syncs(
 /// Shows a sync.
 #[utoipa::path(
     tag = "syncs",
+    params(SyncId),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "The sync.", body = Sync)),
 )]
@@ -276,7 +278,7 @@ struct ListChanges {
 /// In the order in which it was found, one page of the wiki a change.
 #[utoipa::path(
     tag = "syncs",
-    params(ListChanges),
+    params(SyncId, ListChanges),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "A page of changes.", body = Page<Change>)),
 )]
@@ -298,6 +300,7 @@ async fn list_changes(
 /// What it has done stays done; the next sync of the source finds the rest. A run under way stops at its next safe point.
 #[utoipa::path(
     tag = "syncs",
+    params(SyncId),
     security(("bearer" = ["sync"])),
     responses(
         (status = 200, description = "It is cancelled.", body = Sync),
@@ -330,6 +333,7 @@ fn nothing_held() -> Problem {
 /// The sync that is answered looks at each of them again and removes those of which the evidence is still true.
 #[utoipa::path(
     tag = "syncs",
+    params(SyncId),
     security(("bearer" = ["sync"])),
     responses(
         (status = 200, description = "A sync that has not looked yet applies them.", body = Sync),
@@ -357,6 +361,7 @@ async fn approve_sync(
 /// The documents stay in the vector store until the set of held removals changes.
 #[utoipa::path(
     tag = "syncs",
+    params(SyncId),
     security(("bearer" = ["sync"])),
     responses(
         (status = 200, description = "The documents stay.", body = Sync),

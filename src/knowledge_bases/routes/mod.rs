@@ -192,6 +192,7 @@ async fn create_knowledge_base(
 /// Shows a knowledge base.
 #[utoipa::path(
     tag = "knowledge bases",
+    params(KnowledgeBaseId),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "The knowledge base.", body = KnowledgeBase)),
 )]
@@ -243,7 +244,7 @@ impl UpdateKnowledgeBase {
 /// A new `openai_api_key` is tried on the store before anything is changed.
 #[utoipa::path(
     tag = "knowledge bases",
-    params(IfMatch),
+    params(KnowledgeBaseId, IfMatch),
     security(("bearer" = ["manage"])),
     responses(
         (status = 200, description = "The knowledge base as it is now.", body = KnowledgeBase),
@@ -296,7 +297,7 @@ struct DeleteKnowledgeBase {
 /// base is gone (404). Files of others stay.
 #[utoipa::path(
     tag = "knowledge bases",
-    params(DeleteKnowledgeBase),
+    params(KnowledgeBaseId, DeleteKnowledgeBase),
     security(("bearer" = ["manage"])),
     responses(
         (status = 202, description = "It is being deleted.", body = KnowledgeBase),

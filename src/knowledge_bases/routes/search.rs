@@ -80,6 +80,7 @@ impl From<Passage> for SearchResult {
 /// the store are found, too; they have no `document_id`.
 #[utoipa::path(
     tag = "knowledge bases",
+    params(KnowledgeBaseId),
     security(("bearer" = ["content"])),
     responses(
         (status = 200, description = "The passages, the best first.", body = SearchResults),

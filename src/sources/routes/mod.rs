@@ -109,7 +109,7 @@ struct ListKnowledgeBaseSources {
 /// Oldest first.
 #[utoipa::path(
     tag = "sources",
-    params(ListKnowledgeBaseSources),
+    params(KnowledgeBaseId, ListKnowledgeBaseSources),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "A page of sources.", body = Page<Source>)),
 )]
@@ -179,7 +179,7 @@ async fn list_sources(
 /// Everything selected is looked up first. Unless `paused`, the first sync is due at once: follow `current_sync_id`.
 #[utoipa::path(
     tag = "sources",
-    params(IdempotencyKey),
+    params(KnowledgeBaseId, IdempotencyKey),
     security(("bearer" = ["manage"])),
     responses(
         (status = 201, description = "The source.", body = Source),
@@ -207,6 +207,7 @@ async fn create_source(
 /// Shows a source.
 #[utoipa::path(
     tag = "sources",
+    params(SourceId),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "The source.", body = Source)),
 )]
@@ -230,7 +231,7 @@ async fn answer(app: &App, row: Model) -> Result<HttpResponse, Problem> {
 /// `PUT …/selections`.
 #[utoipa::path(
     tag = "sources",
-    params(IfMatch),
+    params(SourceId, IfMatch),
     security(("bearer" = ["manage"])),
     responses(
         (status = 200, description = "The source as it is now.", body = Source),
@@ -286,7 +287,7 @@ struct DeleteSource {
 /// then the source is gone (404).
 #[utoipa::path(
     tag = "sources",
-    params(DeleteSource),
+    params(SourceId, DeleteSource),
     security(("bearer" = ["manage"])),
     responses((status = 202, description = "It is being deleted.", body = Source)),
 )]
@@ -311,6 +312,7 @@ async fn delete_source(
 /// Its documents stay in the vector store.
 #[utoipa::path(
     tag = "sources",
+    params(SourceId),
     security(("bearer" = ["sync"])),
     responses(
         (status = 200, description = "The source, paused.", body = Source),
@@ -332,6 +334,7 @@ async fn pause_source(
 /// It is due at once, unless its connection or knowledge base is lost: then it is `blocked`, and says why.
 #[utoipa::path(
     tag = "sources",
+    params(SourceId),
     security(("bearer" = ["sync"])),
     responses(
         (status = 200, description = "The source, active or blocked.", body = Source),

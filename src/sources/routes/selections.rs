@@ -75,6 +75,7 @@ async fn answer(app: &App, source: &source::Model) -> Result<HttpResponse, Probl
 /// and an exclusion where two are alike.
 #[utoipa::path(
     tag = "sources",
+    params(SourceId),
     security(("bearer" = ["read"])),
     responses((status = 200, description = "The selections.", body = Page<Selection>)),
 )]
@@ -107,7 +108,7 @@ struct ReplaceSelections {
 /// same selections again change nothing.
 #[utoipa::path(
     tag = "sources",
-    params(IfMatch),
+    params(SourceId, IfMatch),
     security(("bearer" = ["manage"])),
     responses(
         (status = 200, description = "The selections as they are now.", body = Page<Selection>),
