@@ -1,0 +1,7 @@
+//! Stories of clients that call the API over HTTP.
+
+mod documents;
+mod house;
+mod knowledge_bases;
+mod sources;
+mod syncs;
