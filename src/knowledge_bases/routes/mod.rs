@@ -217,6 +217,7 @@ struct UpdateKnowledgeBase {
     /// Your own id for it; `null` removes it.
     #[serde(default, deserialize_with = "present")]
     #[schema(max_length = 255, value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "absent and null mean different things")]
     external_id: Option<Option<String>>,
     /// Your own notes, all of them.
     metadata: Option<Metadata>,

@@ -14,7 +14,10 @@ async fn a_live_document_tells_all_that_is_known_of_its_page() {
     let listed = house.get(&format!("/v1/sources/{source}/documents")).await.expect(200);
     assert_eq!(listed.items().len(), 2);
     let of_child = listed.items().iter().find(|item| item["page_id"] == child.to_string()).unwrap();
-    assert_eq!((&of_child["title"], &of_child["state"], &of_child["version"]), (&json!("Carry over"), &json!("live"), &json!(1)));
+    assert_eq!(
+        (&of_child["title"], &of_child["state"], &of_child["version"]),
+        (&json!("Carry over"), &json!("live"), &json!(1))
+    );
     assert!(of_child["url"].as_str().unwrap().contains(&child.to_string()));
     assert!(of_child["lag_seconds"].as_i64().unwrap() >= 0);
     let file = of_child["vector_store_file_id"].as_str().unwrap();
@@ -87,7 +90,8 @@ async fn an_empty_page_is_skipped_with_its_reason_and_can_be_tried_again() {
     let source = house.synced().await;
     let listed = house.get(&format!("/v1/sources/{source}/documents")).await;
     let id = |page: Value| {
-        let found = listed.items().iter().find(|item| item["page_id"] == page || item["title"] == page).unwrap();
+        let found =
+            listed.items().iter().find(|item| item["page_id"] == page || item["title"] == page).unwrap();
         found["id"].as_str().unwrap().to_owned()
     };
     let path = format!("/v1/documents/{}", id(json!("Leer")));
@@ -99,7 +103,10 @@ async fn an_empty_page_is_skipped_with_its_reason_and_can_be_tried_again() {
     assert_eq!(again.str("state"), "pending");
     house.tick().await;
     assert_eq!(house.get(&path).await.str("state"), "skipped");
-    house.tell(&format!("/v1/documents/{}/retry", id(json!(live.to_string())))).await.refused(409, "conflict");
+    house
+        .tell(&format!("/v1/documents/{}/retry", id(json!(live.to_string()))))
+        .await
+        .refused(409, "conflict");
 }
 
 #[tokio::test]

@@ -54,7 +54,8 @@ impl Answer {
     /// Where in the body the errors are, with their codes.
     pub fn errors(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let place = |e: &Value| if e["pointer"].is_null() { text(&e["parameter"]) } else { text(&e["pointer"]) };
+        let place =
+            |e: &Value| if e["pointer"].is_null() { text(&e["parameter"]) } else { text(&e["pointer"]) };
         self.body["errors"].as_array().into_iter().flatten().map(|e| (place(e), text(&e["code"]))).collect()
     }
 
@@ -242,7 +243,8 @@ impl House {
     }
 
     pub fn pages(&self, count: usize) -> Vec<Id> {
-        let page = |n| self.site.add_page(self.space, &format!("Page {n}"), format!("<p>Text {n}</p>")).unwrap();
+        let page =
+            |n| self.site.add_page(self.space, &format!("Page {n}"), format!("<p>Text {n}</p>")).unwrap();
         (0..count).map(page).collect()
     }
 }

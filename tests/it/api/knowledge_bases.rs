@@ -111,7 +111,10 @@ async fn a_store_that_was_never_made_is_made_later() {
     let house = House::open().await;
     house.simulator.fault(Fault::on("POST", "/vector_stores").once().status(500));
     let made = house.post(PATH, json!({ "name": "Handbook" })).await.expect(202);
-    house.post(&format!("{PATH}/{}/search", made.id()), json!({ "query": "leave" })).await.refused(409, "conflict");
+    house
+        .post(&format!("{PATH}/{}/search", made.id()), json!({ "query": "leave" }))
+        .await
+        .refused(409, "conflict");
     house.tick_after(TimeDelta::minutes(2)).await;
     let settled = house.get(&format!("{PATH}/{}", made.id())).await.expect(200);
     assert_eq!(settled.body["status"], "active");
@@ -144,7 +147,10 @@ async fn a_new_key_must_reach_the_store_and_ends_the_blocking() {
     let blocked = search().await.refused(409, "blocked");
     assert_eq!(blocked.body["problem"]["code"], "openai_key_rejected");
     let shown = house.get(&path).await;
-    assert_eq!((&shown.body["status"], &shown.body["problem"]["code"]), (&json!("blocked"), &json!("openai_key_rejected")));
+    assert_eq!(
+        (&shown.body["status"], &shown.body["problem"]["code"]),
+        (&json!("blocked"), &json!("openai_key_rejected"))
+    );
     house.patch(&path, json!({ "openai_api_key": "sk-dead" })).await.refused(422, "openai_key_rejected");
     let elsewhere = house.patch(&path, json!({ "openai_api_key": "sk-elsewhere" })).await;
     let elsewhere = elsewhere.refused(422, "store_not_available");
@@ -157,9 +163,15 @@ async fn a_new_key_must_reach_the_store_and_ends_the_blocking() {
 #[tokio::test]
 async fn a_search_names_page_and_document_and_ignores_what_it_must() {
     let house = House::open().await;
-    let page = house.site.add_page(house.space, "Annual leave", "<p>Everybody has thirty days of leave.</p>").unwrap();
+    let page = house
+        .site
+        .add_page(house.space, "Annual leave", "<p>Everybody has thirty days of leave.</p>")
+        .unwrap();
     let source = house.synced().await;
-    let path = format!("{PATH}/{}/search", house.get(&format!("/v1/sources/{source}")).await.str("knowledge_base_id"));
+    let path = format!(
+        "{PATH}/{}/search",
+        house.get(&format!("/v1/sources/{source}")).await.str("knowledge_base_id")
+    );
     let found = house.post(&path, json!({ "query": "days of leave", "max_results": 5 })).await.expect(200);
     let first = &found.items()[0];
     assert_eq!((&first["page_id"], &first["title"]), (&json!(page.to_string()), &json!("Annual leave")));
@@ -169,7 +181,10 @@ async fn a_search_names_page_and_document_and_ignores_what_it_must() {
 
     let wrong = house.post(&path, json!({ "query": " ", "max_results": 51, "filters": {} })).await;
     let wrong = wrong.refused(422, "validation_failed");
-    assert_eq!(wrong.errors().iter().map(|(at, _)| at.as_str()).collect::<Vec<_>>(), ["/query", "/max_results"]);
+    assert_eq!(
+        wrong.errors().iter().map(|(at, _)| at.as_str()).collect::<Vec<_>>(),
+        ["/query", "/max_results"]
+    );
     let reader = house.key_with(&[Scope::Read]).await;
     house.call_as(&reader, "POST", &path, Some(json!({ "query": "leave" }))).await.refused(403, "forbidden");
     house.simulator.fault(Fault::on("POST", "/vector_stores/*/search").once().status(503));
@@ -182,7 +197,8 @@ async fn a_deleted_knowledge_base_takes_its_files_along_and_is_gone() {
     let house = House::open().await;
     house.pages(3);
     let source = house.synced().await;
-    let path = format!("{PATH}/{}", house.get(&format!("/v1/sources/{source}")).await.str("knowledge_base_id"));
+    let path =
+        format!("{PATH}/{}", house.get(&format!("/v1/sources/{source}")).await.str("knowledge_base_id"));
     let deleting = house.delete(&format!("{path}?delete_store=true")).await.expect(202);
     assert_eq!(deleting.body["status"], "deleting");
     house.patch(&path, json!({ "name": "Late" })).await.refused(409, "deleting");
@@ -235,8 +251,12 @@ async fn wrong_bodies_and_ids_are_named() {
     let house = House::open().await;
     let wrong = house.post(PATH, json!({ "name": "", "openai_api_key": "with space" })).await;
     let wrong = wrong.refused(422, "validation_failed");
-    assert_eq!(wrong.errors().iter().map(|(at, _)| at.as_str()).collect::<Vec<_>>(), ["/name", "/openai_api_key"]);
-    let unknown = house.post(PATH, json!({ "name": "x", "color": 1 })).await.refused(422, "validation_failed");
+    assert_eq!(
+        wrong.errors().iter().map(|(at, _)| at.as_str()).collect::<Vec<_>>(),
+        ["/name", "/openai_api_key"]
+    );
+    let unknown =
+        house.post(PATH, json!({ "name": "x", "color": 1 })).await.refused(422, "validation_failed");
     assert_eq!(unknown.errors(), [("/color".to_owned(), "unknown_field".to_owned())]);
     house.get(&format!("{PATH}/{}", nobody("kb"))).await.refused(404, "not_found");
     house.get(&format!("{PATH}/{}", nobody("src"))).await.refused(404, "not_found");

@@ -44,7 +44,10 @@ async fn a_new_source_is_active_and_its_first_sync_is_queued() {
     let listed = house.get(&format!("/v1/knowledge-bases/{}/sources", made.str("knowledge_base_id"))).await;
     assert_eq!(listed.items(), [made.body.clone()]);
     assert_eq!(house.get("/v1/sources?status=paused").await.items().len(), 0);
-    assert_eq!(house.get(&format!("/v1/sources?connection_id={}", made.str("connection_id"))).await.items().len(), 1);
+    assert_eq!(
+        house.get(&format!("/v1/sources?connection_id={}", made.str("connection_id"))).await.items().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -60,7 +63,10 @@ async fn what_is_selected_is_looked_up_in_bulk_and_each_mistake_is_named() {
     let (path, order) = house.order(Value::Array(selections)).await;
     house.simulator.reset_calls();
     let refused = house.post(&path, order).await.refused(422, "validation_failed");
-    assert_eq!(places(&refused), ["/selections/3/id", "/selections/30/id", "/selections/31/id", "/selections/32/id"]);
+    assert_eq!(
+        places(&refused),
+        ["/selections/3/id", "/selections/30/id", "/selections/31/id", "/selections/32/id"]
+    );
     assert!(refused.errors().iter().all(|(_, code)| code == "not_found"));
     assert_eq!(house.simulator.calls().of("GET /wiki/api/v2/pages"), 1);
 }
@@ -113,7 +119,10 @@ async fn a_connection_is_used_by_its_owner_and_admins_only() {
     let order = json!({ "connection_id": own, "site_id": site, "selections": [] });
     let made = house.call_as(&other, "POST", &path, Some(order)).await.expect(201);
     let body = json!({ "connection_id": house.connect().await });
-    house.call_as(&other, "PATCH", &format!("/v1/sources/{}", made.id()), Some(body)).await.refused(403, "forbidden");
+    house
+        .call_as(&other, "PATCH", &format!("/v1/sources/{}", made.id()), Some(body))
+        .await
+        .refused(403, "forbidden");
 }
 
 #[tokio::test]
@@ -165,7 +174,10 @@ async fn a_page_that_has_gone_does_not_stand_in_the_way_of_a_change() {
     house.site.purge(pages[0]).unwrap();
     let changed = house.put(&path, json!({ "selections": [choice(0), choice(2)] })).await.expect(200);
     assert_eq!(changed.items().len(), 2);
-    let gone = house.put(&path, json!({ "selections": [choice(2), json!({ "kind": "page_tree", "id": pages[0].to_string() })] }));
+    let gone = house.put(
+        &path,
+        json!({ "selections": [choice(2), json!({ "kind": "page_tree", "id": pages[0].to_string() })] }),
+    );
     assert_eq!(places(&gone.await.refused(422, "validation_failed")), ["/selections/1/id"]);
 }
 
@@ -212,8 +224,12 @@ async fn a_source_follows_its_knowledge_base_into_blocking_and_out() {
     house.simulator.openai().kill_key("sk-simulated");
     house.post(&format!("{base}/search"), json!({ "query": "x" })).await.refused(409, "blocked");
     let blocked = house.get(&path).await;
-    assert_eq!((blocked.str("status"), &blocked.body["problem"]["code"]), ("blocked".to_owned(), &json!("knowledge_base_blocked")));
-    let refused = house.post(&format!("{path}/syncs"), json!({ "mode": "full" })).await.refused(409, "blocked");
+    assert_eq!(
+        (blocked.str("status"), &blocked.body["problem"]["code"]),
+        ("blocked".to_owned(), &json!("knowledge_base_blocked"))
+    );
+    let refused =
+        house.post(&format!("{path}/syncs"), json!({ "mode": "full" })).await.refused(409, "blocked");
     assert_eq!(refused.body["problem"]["code"], "knowledge_base_blocked");
     house.tell(&format!("{path}/pause")).await.expect(200);
     assert_eq!(house.tell(&format!("{path}/resume")).await.expect(200).str("status"), "blocked");
@@ -228,12 +244,16 @@ async fn a_deleted_source_takes_its_documents_along_though_confluence_is_dead() 
     house.pages(3);
     let source = house.synced().await;
     let path = format!("/v1/sources/{source}");
-    let store = house.get(&format!("/v1/knowledge-bases/{}", house.get(&path).await.str("knowledge_base_id"))).await;
+    let store =
+        house.get(&format!("/v1/knowledge-bases/{}", house.get(&path).await.str("knowledge_base_id"))).await;
     let left = || house.simulator.openai().store(&store.str("vector_store_id")).unwrap().entries().count();
     assert_eq!(left(), 3);
     house.simulator.fault(simulator::Fault::at(simulator::Vendor::Confluence).status(503));
     let deleting = house.delete(&path).await.expect(202);
-    assert_eq!((deleting.str("status"), &deleting.body["connection_id"]), ("deleting".to_owned(), &Value::Null));
+    assert_eq!(
+        (deleting.str("status"), &deleting.body["connection_id"]),
+        ("deleting".to_owned(), &Value::Null)
+    );
     house.tell(&format!("{path}/pause")).await.refused(409, "deleting");
     house.patch(&path, json!({ "name": "Late" })).await.refused(409, "deleting");
     house.put(&format!("{path}/selections"), json!({ "selections": [] })).await.refused(409, "deleting");
@@ -254,10 +274,16 @@ async fn a_source_can_go_and_leave_its_documents() {
     house.tick().await;
     house.tick().await;
     house.get(&path).await.refused(404, "not_found");
-    let found = house.post(&format!("/v1/knowledge-bases/{base}/search"), json!({ "query": "Text" })).await.expect(200);
+    let found = house
+        .post(&format!("/v1/knowledge-bases/{base}/search"), json!({ "query": "Text" }))
+        .await
+        .expect(200);
     assert_eq!(found.items().len(), 2);
     assert!(found.items().iter().all(|item| item["document_id"].is_null() && !item["page_id"].is_null()));
-    house.delete(&format!("/v1/sources/{}?documents=burn", nobody("src"))).await.refused(422, "validation_failed");
+    house
+        .delete(&format!("/v1/sources/{}?documents=burn", nobody("src")))
+        .await
+        .refused(422, "validation_failed");
 }
 
 #[tokio::test]
@@ -281,9 +307,11 @@ async fn another_workspace_sees_nothing_of_it() {
         house.call_as(&stranger, method, &path, body).await.refused(404, "not_found");
     }
     assert_eq!(house.call_as(&stranger, "GET", "/v1/sources", None).await.items().len(), 0);
-    let base = house.call_as(&stranger, "POST", "/v1/knowledge-bases", Some(json!({ "name": "Theirs" }))).await;
+    let base =
+        house.call_as(&stranger, "POST", "/v1/knowledge-bases", Some(json!({ "name": "Theirs" }))).await;
     let order = json!({ "connection_id": source.str("connection_id"), "site_id": source.str("site_id"), "selections": [] });
     let path = format!("/v1/knowledge-bases/{}/sources", base.expect(201).id());
-    let refused = house.call_as(&stranger, "POST", &path, Some(order)).await.refused(422, "validation_failed");
+    let refused =
+        house.call_as(&stranger, "POST", &path, Some(order)).await.refused(422, "validation_failed");
     assert_eq!(places(&refused), ["/connection_id"]);
 }

@@ -17,7 +17,10 @@ async fn the_same_request_twice_is_one_sync_and_another_mode_takes_its_place() {
     assert_eq!(house.post(&path, json!({ "mode": "delta" })).await.expect(200).id(), first.id());
     let full = house.post(&path, json!({ "mode": "full" })).await.expect(202);
     let displaced = house.get(&format!("/v1/syncs/{}", first.id())).await.expect(200);
-    assert_eq!((displaced.str("status"), &displaced.body["problem"]["code"]), ("cancelled".to_owned(), &json!("superseded")));
+    assert_eq!(
+        (displaced.str("status"), &displaced.body["problem"]["code"]),
+        ("cancelled".to_owned(), &json!("superseded"))
+    );
     assert_eq!(house.get(&format!("/v1/sources/{source}")).await.str("current_sync_id"), full.id());
     house.tick().await;
     assert_eq!(house.get(&format!("/v1/syncs/{}", full.id())).await.str("status"), "succeeded");

@@ -131,7 +131,8 @@ impl World {
         for (page, texts) in &store {
             assert_eq!(texts.len(), 1, "page {page} is in the store {} times", texts.len());
         }
-        let files: usize = self.simulator.openai().projects().iter().map(|project| project.files().count()).sum();
+        let files: usize =
+            self.simulator.openai().projects().iter().map(|project| project.files().count()).sum();
         assert_eq!(files, pages.len(), "files of the account");
     }
 
