@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use futures_util::{FutureExt, future::BoxFuture};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
     HttpRequest, HttpResponse, RedirectUrl, RefreshToken, RequestTokenError, Scope, TokenResponse, TokenUrl,
@@ -112,15 +113,24 @@ impl OAuthApp {
     /// Exchanges the code of a callback. A code is good once.
     pub async fn exchange_code(&self, code: SecretString) -> Result<Tokens, Error> {
         let code = AuthorizationCode::new(code.expose_secret().to_owned());
-        let send = |request| self.send(request);
+        let send = self.sender();
         tokens(self.inner.exchange_code(code).request_async(&send).await)
     }
 
     /// Exchanges a refresh token, which is good once and for ten minutes more.
     pub async fn refresh(&self, token: &SecretString) -> Result<Tokens, Error> {
         let token = RefreshToken::new(token.expose_secret().to_owned());
-        let send = |request| self.send(request);
+        let send = self.sender();
         tokens(self.inner.exchange_refresh_token(&token).request_async(&send).await)
+    }
+
+    /// Owns what it needs: a future that borrows across `request_async` is not known to be `Send`.
+    fn sender(&self) -> impl Fn(HttpRequest) -> BoxFuture<'static, Result<HttpResponse, Error>> + use<> {
+        let app = self.clone();
+        move |request| {
+            let app = app.clone();
+            async move { app.send(request).await }.boxed()
+        }
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {

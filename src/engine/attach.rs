@@ -247,8 +247,12 @@ async fn attach_singly(
     out: &mpsc::UnboundedSender<BatchId>,
 ) -> Result<(), Stop> {
     attached(run, batch, BatchStatus::Single, None).await?;
-    let undone: Vec<FileId> = stream::iter(files)
-        .map(|(id, body)| async move { attach_one(run, *id, &body.file_id, &body.attributes).await })
+    // By index: a stream of references is not known to be `Send`.
+    let undone: Vec<FileId> = stream::iter(0..files.len())
+        .map(|at| async move {
+            let (id, body) = &files[at];
+            attach_one(run, *id, &body.file_id, &body.attributes).await
+        })
         .buffer_unordered(SINGLES)
         .filter_map(|undone| async move { undone })
         .collect()

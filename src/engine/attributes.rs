@@ -1,5 +1,6 @@
 //! The attributes of a file in the vector store: a public contract that clients filter on, and how we know our own.
 
+use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 
 use super::{
@@ -96,7 +97,7 @@ async fn read_nodes(run: &Run, ids: Vec<String>) -> Result<HashMap<String, Above
     let ids: Vec<String> = ids.into_iter().filter(|id| run.asks_for_node(id)).collect();
     for some in ids.chunks(MOST_IDS) {
         let pages = run
-            .ask(|client| async move { client.pages_by_id(some, &[Status::Current], false).await })
+            .ask(|client| async move { client.pages_by_id(some, &[Status::Current], false).await }.boxed())
             .await?;
         let Ok(pages) = pages else { return Ok(HashMap::new()) };
         for page in pages {
@@ -106,7 +107,8 @@ async fn read_nodes(run: &Run, ids: Vec<String>) -> Result<HashMap<String, Above
         }
     }
     let found: HashSet<String> = read.iter().map(|(id, ..)| id.clone()).collect();
-    for id in ids.iter().filter(|id| !found.contains(*id)) {
+    let others: Vec<&String> = ids.iter().filter(|id| !found.contains(*id)).collect();
+    for id in others {
         if let Some(folder) = folder(run, id).await? {
             let parent_kind = folder.parent_type.map(|kind| kind.as_str().to_owned());
             let above = Above { title: folder.title, parent_id: folder.parent_id, parent_kind };
@@ -123,7 +125,7 @@ async fn read_nodes(run: &Run, ids: Vec<String>) -> Result<HashMap<String, Above
 }
 
 async fn folder(run: &Run, id: &str) -> Result<Option<confluence::Folder>, Stop> {
-    let answer = run.ask(|client| async move { client.folder(id).await }).await?;
+    let answer = run.ask(|client| async move { client.folder(id).await }.boxed()).await?;
     Ok(answer
         .inspect_err(|error| tracing::debug!(node = id, %error, "a node above a page cannot be read"))
         .ok())

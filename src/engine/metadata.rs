@@ -51,12 +51,14 @@ pub async fn describe(run: &Run) -> Result<(), Stop> {
 async fn describe_group(run: &Run, items: Vec<Item>) -> Result<(), Stop> {
     let pairs: Vec<_> = items.iter().filter_map(|item| Some((&item.document, item.live.as_ref()?))).collect();
     let wanted = attributes::describe(run, &pairs).await?;
-    let results: Vec<(usize, Result<Described, openai::Error>)> =
-        stream::iter(pairs.iter().zip(&wanted).enumerate())
-            .map(|(at, ((_, file), attributes))| async move { (at, write(run, file, attributes).await) })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
+    let results: Vec<(usize, Result<Described, openai::Error>)> = stream::iter(0..pairs.len())
+        .map(|at| {
+            let (file, attributes) = (pairs[at].1, &wanted[at]);
+            async move { (at, write(run, file, attributes).await) }
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     let now = run.now();
     let mut lines = Vec::new();
     let mut trouble = None;

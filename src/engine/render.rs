@@ -1,5 +1,6 @@
 //! Fetches bodies in batches, converts them, and decides what becomes of each: uploaded, touched, skipped or failed.
 
+use futures_util::FutureExt;
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
@@ -84,7 +85,7 @@ async fn bodies(run: &Run, ids: &[String]) -> Result<HashMap<String, Body>, Stop
     let mut parts = vec![ids];
     while let Some(part) = parts.pop() {
         match run
-            .ask(|client| async move { client.pages_by_id(part, &[Status::Current], true).await })
+            .ask(|client| async move { client.pages_by_id(part, &[Status::Current], true).await }.boxed())
             .await?
         {
             Ok(pages) => {

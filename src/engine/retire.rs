@@ -48,8 +48,8 @@ impl Retiring<'_> {
             if retiring.is_empty() || halted() {
                 return Ok(deleted);
             }
-            let results: Vec<Result<FileId, openai::Error>> = stream::iter(&retiring)
-                .map(|file| self.delete(file, &readable))
+            let results: Vec<Result<FileId, openai::Error>> = stream::iter(0..retiring.len())
+                .map(|at| self.delete(&retiring[at], &readable))
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;

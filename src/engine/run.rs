@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    future::Future,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,6 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
 use sea_orm::DatabaseTransaction;
 use tokio::{sync::Notify, time::Instant};
 
@@ -267,13 +267,10 @@ impl Run {
     }
 
     /// Asks Confluence, once more with a fresh token if the old one may explain the answer.
-    pub async fn ask<T, F>(
+    pub async fn ask<'a, T>(
         &self,
-        call: impl Fn(confluence::Client) -> F,
-    ) -> Result<Result<T, confluence::Error>, Stop>
-    where
-        F: Future<Output = Result<T, confluence::Error>>,
-    {
+        call: impl Fn(confluence::Client) -> BoxFuture<'a, Result<T, confluence::Error>>,
+    ) -> Result<Result<T, confluence::Error>, Stop> {
         use confluence::Error as E;
         let answer = call(self.access.client().await?).await;
         match answer {

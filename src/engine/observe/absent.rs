@@ -1,5 +1,6 @@
 //! Looks for documents whose pages were not shown: each is asked for by its id before anything is concluded.
 
+use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
@@ -148,7 +149,7 @@ impl Observation<'_> {
         }
         *singles -= 1;
         let id = document.page_id.as_str();
-        match self.run.ask(|client| async move { client.page(id).await }).await? {
+        match self.run.ask(|client| async move { client.page(id).await }.boxed()).await? {
             Ok(page) => Ok(self.found(page)),
             Err(error) if error.is_not_found() => {
                 Ok(if self.is_healthy(document).await? { Found::Absent } else { Found::Unknown })

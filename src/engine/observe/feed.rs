@@ -4,6 +4,7 @@
 //! * The watermark is Confluence's clock. Ten minutes before it are read again: commits may arrive out of order.
 //! * It moves only after everything newer was persisted.
 
+use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -97,7 +98,7 @@ impl Observation<'_> {
             let query = query(limit);
             let listing = self.run.ask(|client| {
                 let query = query.clone();
-                async move { client.pages_once(&query, None).await }
+                async move { client.pages_once(&query, None).await }.boxed()
             });
             let listing = match listing.await? {
                 Ok(listing) => listing,
@@ -156,8 +157,8 @@ impl Observation<'_> {
     /// The pages of a listing whose version is not known yet.
     async fn unknown(&self, listing: Listing<Page>) -> Result<Vec<Fact>, Stop> {
         let facts: Vec<Fact> = listing.items.into_iter().filter_map(|page| self.fact(page)).collect();
-        let ids = facts.iter().map(|fact| fact.page_id.as_str());
-        let known = store::documents::by_pages(self.run.app.db.read(), self.run.source().id, ids).await?;
+        let ids: Vec<&str> = facts.iter().map(|fact| fact.page_id.as_str()).collect();
+        let known = store::documents::by_pages(self.run.app.db.read(), self.run.source().id, &ids).await?;
         let is_known = |fact: &Fact| {
             known
                 .get(&fact.page_id)

@@ -10,6 +10,7 @@ mod feed;
 mod ids;
 mod trees;
 
+use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -96,14 +97,15 @@ impl Observation<'_> {
             let query = SpaceQuery { ids: some.to_vec(), ..SpaceQuery::default() };
             let found = self.run.ask(|client| {
                 let query = query.clone();
-                async move { client.walk_spaces(&query).rest().await }
+                async move { client.walk_spaces(&query).rest().await }.boxed()
             });
             for space in found.await?? {
                 visible.insert(space.id.clone(), space);
             }
         }
         let tx = self.run.begin().await?;
-        for selection in self.selections.iter().filter(|s| s.kind == SelectionKind::Space) {
+        let selections: Vec<_> = self.of_kind(SelectionKind::Space).cloned().collect();
+        for selection in &selections {
             let found = visible.get(&selection.external_id);
             let status = if found.is_some() { SelectionStatus::Ok } else { SelectionStatus::Unreachable };
             observed::set_status(&tx, selection, status, self.run.now()).await?;
@@ -131,7 +133,7 @@ impl Observation<'_> {
         let ids: Vec<&str> =
             feed.changed.iter().filter(has_trees).map(|fact| fact.page_id.as_str()).collect();
         let source = self.run.source().id;
-        let known = store::documents::by_pages(self.run.app.db.read(), source, ids.iter().copied()).await?;
+        let known = store::documents::by_pages(self.run.app.db.read(), source, &ids).await?;
         Ok(ids.iter().any(|id| known.get(*id).is_none_or(|document| !document.is_present())))
     }
 
@@ -169,7 +171,7 @@ impl Observation<'_> {
         ids: &[String],
         statuses: &[Status],
     ) -> Result<Result<Vec<Page>, crate::confluence::Error>, Stop> {
-        self.run.ask(|client| async move { client.pages_by_id(ids, statuses, false).await }).await
+        self.run.ask(|client| async move { client.pages_by_id(ids, statuses, false).await }.boxed()).await
     }
 
     /// Lists the included spaces whose turn it is, each completely, and keeps what is seen part by part.
@@ -257,8 +259,8 @@ impl Observation<'_> {
         if facts.is_empty() {
             return Ok(());
         }
-        let pages = facts.iter().map(|fact| fact.page_id.as_str());
-        let known = store::documents::by_pages(self.run.app.db.read(), self.run.source().id, pages).await?;
+        let pages: Vec<&str> = facts.iter().map(|fact| fact.page_id.as_str()).collect();
+        let known = store::documents::by_pages(self.run.app.db.read(), self.run.source().id, &pages).await?;
         let judged: Vec<(Fact, Verdict)> = facts
             .into_iter()
             .map(|fact| {

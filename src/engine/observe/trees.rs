@@ -1,5 +1,6 @@
 //! Walks the selected page trees and folders: which pages are below them now.
 
+use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 
 use super::Observation;
@@ -100,7 +101,7 @@ impl Observation<'_> {
             Some(_) => Ok((Root::Gone, Vec::new())),
             None => {
                 let id = selection.external_id.as_str();
-                let answer = self.run.ask(|client| async move { client.page(id).await }).await?;
+                let answer = self.run.ask(|client| async move { client.page(id).await }.boxed()).await?;
                 let gone = answer.is_err_and(|error| error.is_not_found())
                     && self.run.access.prove_healthy(selection.space_id.as_deref()).await?;
                 Ok((if gone { Root::Gone } else { Root::Unknown }, Vec::new()))
@@ -113,7 +114,7 @@ impl Observation<'_> {
         selection: &selection::Model,
     ) -> Result<(Root, Vec<(String, String, Above)>), Stop> {
         let id = selection.external_id.as_str();
-        match self.run.ask(|client| async move { client.folder(id).await }).await? {
+        match self.run.ask(|client| async move { client.folder(id).await }.boxed()).await? {
             Ok(folder) if folder.status == Status::Current => {
                 let above = Above {
                     title: folder.title,

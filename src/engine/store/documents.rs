@@ -30,12 +30,12 @@ pub const PAGE: &str = "page";
 pub async fn by_pages(
     db: &impl ConnectionTrait,
     source: SourceId,
-    pages: impl IntoIterator<Item = &str>,
+    pages: &[&str],
 ) -> Result<HashMap<String, Known>, DbErr> {
     let rows = document::Entity::find()
         .filter(document::Column::SourceId.eq(source))
         .filter(document::Column::Kind.eq(PAGE))
-        .filter(document::Column::ExternalId.is_in(pages))
+        .filter(document::Column::ExternalId.is_in(pages.iter().copied()))
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|row| (row.external_id.clone(), known(row))).collect())

@@ -137,10 +137,9 @@ pub async fn above(
 ) -> Result<HashMap<String, Above>, DbErr> {
     let mut found = HashMap::new();
     for some in ids.chunks(500) {
-        let ids = || some.iter().map(String::as_str);
         let nodes = node::Entity::find()
             .filter(node::Column::SourceId.eq(source))
-            .filter(node::Column::ExternalId.is_in(ids()))
+            .filter(node::Column::ExternalId.is_in(some.iter().map(String::as_str)))
             .all(db)
             .await?;
         found.extend(nodes.into_iter().map(|row| {
@@ -157,7 +156,7 @@ pub async fn above(
             ])
             .filter(document::Column::SourceId.eq(source))
             .filter(document::Column::State.ne(document::DocumentState::Removed))
-            .filter(document::Column::ExternalId.is_in(ids()))
+            .filter(document::Column::ExternalId.is_in(some.iter().map(String::as_str)))
             .into_tuple()
             .all(db)
             .await?;
