@@ -4,4 +4,5 @@
 
 mod api;
 mod clients;
+mod database;
 mod engine;

@@ -24,6 +24,8 @@ use tidegate::{
     openai,
 };
 
+use crate::database::TestDatabase;
+
 /// When the clocks of a world start.
 fn start() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_790_000_000_000).unwrap()
@@ -36,7 +38,7 @@ pub struct World {
     pub app: App,
     pub source: SourceId,
     pub store: String,
-    _folder: tempfile::TempDir,
+    _database: TestDatabase,
 }
 
 impl World {
@@ -49,13 +51,13 @@ impl World {
         let options = Options { clock: simulator::Clock::frozen(start()), ..Options::default() };
         let simulator = Simulator::start(options).unwrap();
         let site = simulator.add_site("acme");
-        let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(&simulator, &folder);
+        let database = TestDatabase::create().await;
+        let mut settings = settings(&simulator, &database);
         change(&mut settings);
         let clock = Clock::manual(start());
         let app = App::open(settings, clock).await.unwrap();
         let (source, store) = furnish(&app, &simulator, &site).await;
-        Self { simulator, site, app, source, store, _folder: folder }
+        Self { simulator, site, app, source, store, _database: database }
     }
 
     /// The time that both clocks show.
@@ -169,10 +171,10 @@ impl World {
     }
 }
 
-fn settings(simulator: &Simulator, folder: &tempfile::TempDir) -> Settings {
+fn settings(simulator: &Simulator, database: &TestDatabase) -> Settings {
     let none = Duration::ZERO;
     Settings {
-        database_url: format!("sqlite://{}?mode=rwc", folder.path().join("tidegate.db").display()).into(),
+        database_url: database.url().into(),
         encryption_keys: vec![EncryptionKey { id: "test".to_owned(), secret: vec![7; 32].into() }],
         confluence_allowed_hosts: AllowedHosts::parse(["127.0.0.1"]).unwrap(),
         openai: OpenAi {
