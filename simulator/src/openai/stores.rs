@@ -214,8 +214,8 @@ struct Search {
     filters: Option<Filter>,
     max_num_results: Option<usize>,
     ranking_options: Option<RankingOptions>,
-    #[serde(default)]
-    rewrite_query: bool,
+    #[serde(rename = "rewrite_query")]
+    _rewrite_query: Option<bool>,
 }
 
 async fn find(caller: Caller, body: web::Bytes) -> Answer {
@@ -251,6 +251,5 @@ async fn find(caller: Caller, body: web::Bytes) -> Answer {
         "data": data,
         "has_more": false,
         "next_page": null,
-        "rewritten": asked.rewrite_query.then_some(true),
     })))
 }
