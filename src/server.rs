@@ -1,6 +1,6 @@
 //! The running service: an HTTP half and a worker half that live and die together.
 
-use std::{io, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, sync::atomic::Ordering, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::atomic::Ordering, time::Duration};
 
 use actix_cors::Cors;
 use actix_web::{
@@ -12,12 +12,10 @@ use actix_web::{
 };
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use sea_orm::DbErr;
 use tokio::{
-    runtime::Handle,
     signal::unix::{SignalKind, signal},
-    task::JoinHandle,
+    task::{JoinError, JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 
@@ -39,9 +37,7 @@ const CORS_SECONDS: usize = 3600;
 pub async fn serve(app: App, server: Server) -> anyhow::Result<()> {
     let handle = server.handle();
     let mut http = tokio::spawn(server);
-    // A thread of its own: what the worker computes does not keep requests waiting.
-    let shared = app.clone();
-    let mut worker = tokio::task::spawn_blocking(move || Handle::current().block_on(work(shared)));
+    let mut worker = tokio::spawn(work(app.clone()));
     let (ended, reason) = tokio::select! {
         signal = stop_signal() => (Half::Neither, signal.context("cannot listen for signals")),
         result = &mut http => (Half::Http, Err(why(result.map_err(Into::into).and_then(|r| r.map_err(Into::into)), "HTTP"))),
@@ -104,8 +100,9 @@ async fn stop_signal() -> io::Result<()> {
 /// The worker half: a pass a moment, and each free slot works on a claimed sync. What fails is the next pass's work.
 async fn work(app: App) -> anyhow::Result<()> {
     let timing = app.settings.timing;
-    let mut runs = FuturesUnordered::new();
+    let mut runs = JoinSet::new();
     let mut tidied: Option<DateTime<Utc>> = None;
+    let mut duties: Option<JoinHandle<()>> = None;
     while !app.is_stopping() {
         let now = app.clock.now();
         if tidied.is_none_or(|last| (now - last).to_std().is_ok_and(|age| age >= TIDY_EVERY)) {
@@ -113,6 +110,9 @@ async fn work(app: App) -> anyhow::Result<()> {
             tidied = Some(now);
         }
         log_failure("a tick could not begin", tick::prepare(&app).await);
+        if duties.as_ref().is_none_or(JoinHandle::is_finished) {
+            duties = Some(tokio::spawn(do_duties(app.clone())));
+        }
         let mut pass = pin!(sleep(timing.tick_pause));
         // A source has one run a pass, so that those that are always due leave room for the others.
         let mut claimed = Vec::new();
@@ -120,17 +120,35 @@ async fn work(app: App) -> anyhow::Result<()> {
             while runs.len() < timing.sources_in_flight.max(1) {
                 let Some(claim) = claim(&app, &claimed).await else { break };
                 claimed.push(claim.source.id);
-                runs.push(run(&app, claim));
+                let app = app.clone();
+                runs.spawn(async move { engine::sync(&app, claim).await });
             }
             tokio::select! {
                 () = &mut pass => break,
                 () = app.wake.notified() => break,
-                Some(()) = runs.next() => {}
+                Some(ended) = runs.join_next() => log_panic(ended),
             }
         }
     }
-    while runs.next().await.is_some() {}
+    while let Some(ended) = runs.join_next().await {
+        log_panic(ended);
+    }
+    if let Some(duties) = duties {
+        log_panic(duties.await);
+    }
     Ok(())
+}
+
+/// What calls vendors and belongs to no sync; no run waits for it.
+async fn do_duties(app: App) {
+    log_failure("a duty could not be done", tick::do_duties(&app).await);
+}
+
+/// Should a run panic, its lease ends by itself and the sync goes on later.
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a run panicked");
+    }
 }
 
 async fn claim(app: &App, skip: &[SourceId]) -> Option<Claim> {
@@ -138,14 +156,6 @@ async fn claim(app: &App, skip: &[SourceId]) -> Option<Claim> {
         log_failure("nothing could be claimed", Err(error));
         None
     })
-}
-
-/// One run. Should it panic, its lease ends by itself and the sync goes on later.
-async fn run(app: &App, claim: Claim) {
-    let source = claim.source.id;
-    if Box::pin(AssertUnwindSafe(engine::sync(app, claim)).catch_unwind()).await.is_err() {
-        tracing::error!(source.id = %source, "a run panicked");
-    }
 }
 
 fn log_failure(what: &str, result: Result<(), DbErr>) {

@@ -13,16 +13,20 @@ use super::{
 };
 use crate::{app::App, connections, ids::SourceId, knowledge_bases};
 
-/// Does the duties that no sync does: what expires, what is being created, what is being deleted. Then queues the
-/// interval syncs that are due.
+/// Notes the tick and queues the interval syncs that are due. Asks nobody but the database.
 pub async fn prepare(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     syncs::ticked(&app.db, app.replica, now).await?;
-    connections::expire_attempts(app, now).await?;
-    settle_stores(app, now).await?;
-    erase::erase_deleted(app).await?;
     syncs::queue_due(&app.db, now).await?;
     Ok(())
+}
+
+/// Does the duties that no sync does: attempts that expire, grants that are to live on, stores that are being made, and what is being deleted.
+pub async fn do_duties(app: &App) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    connections::expire_attempts(app, now).await?;
+    settle_stores(app, now).await?;
+    erase::erase_deleted(app).await
 }
 
 /// Looks for vector stores whose making was never answered. A failure is logged and met again on the next tick.
@@ -46,6 +50,7 @@ pub async fn claim(app: &App, skip: &[SourceId]) -> Result<Option<Claim>, DbErr>
 /// One whole tick: every source that is due gets one run, and all runs have ended when this returns. Answers how many.
 pub async fn tick(app: &App) -> Result<usize, DbErr> {
     prepare(app).await?;
+    do_duties(app).await?;
     let mut claimed = Vec::new();
     let mut runs = FuturesUnordered::new();
     loop {
