@@ -44,7 +44,7 @@ pub struct Call {
 }
 
 /// Totals since the start or the last reset.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// Calls per operation, as `GET /wiki/api/v2/pages`.
     pub operations: BTreeMap<String, u64>,

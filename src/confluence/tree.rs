@@ -33,7 +33,12 @@ impl Client {
     }
 
     /// One request of what is at most `depth` levels below a node, for those who need no more than a look.
-    pub async fn descendants_once(&self, node: &Node, depth: u32, limit: u32) -> Result<Listing<Descendant>, Error> {
+    pub async fn descendants_once(
+        &self,
+        node: &Node,
+        depth: u32,
+        limit: u32,
+    ) -> Result<Listing<Descendant>, Error> {
         let query = vec![("depth", depth.to_string()), ("limit", limit.to_string())];
         self.list(&below(node, "descendants", query)?, None).await
     }
