@@ -22,7 +22,7 @@ async fn a_new_knowledge_base_has_a_store_and_the_tool_to_paste() {
         let openai = house.simulator.openai();
         let store = openai.store(&store).unwrap();
         assert_eq!(store.name.as_deref(), Some("Handbook"));
-        assert!(store.metadata["tidegate"].ends_with(&made.id()), "{:?}", store.metadata);
+        assert!(store.metadata["tidegate"].as_str().unwrap().ends_with(&made.id()), "{:?}", store.metadata);
     }
     let shown = house.get(&format!("{PATH}/{}", made.id())).await.expect(200);
     assert_eq!(shown.body, made.body);
