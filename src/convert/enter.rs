@@ -230,18 +230,13 @@ impl Reader<'_> {
         let url = self.site.absolute(&href);
         self.report.unresolved_links += u32::from(url.is_none());
         self.writer.open_link(url);
-        Role::Link(Box::new(Link {
-            target: None,
-            anchor: String::new(),
-            label: href.into_owned(),
-            fixed: true,
-        }))
+        Role::Link(Box::new(Link { target: None, anchor: String::new(), fixed: true }))
     }
 
     fn link(&mut self, tag: &Tag<'_>) -> Role {
         let anchor = tag.attribute_or_empty("ac:anchor").into_owned();
         self.writer.open_link(self.site.url(None, &anchor));
-        Role::Link(Box::new(Link { target: None, anchor, label: String::new(), fixed: false }))
+        Role::Link(Box::new(Link { target: None, anchor, fixed: false }))
     }
 
     fn enter_table(&mut self, element: Element, tag: &Tag<'_>) -> Role {

@@ -78,9 +78,7 @@ pub(super) struct List {
 pub(super) struct Link {
     pub target: Option<Target>,
     pub anchor: String,
-    /// What it is called if nothing else says.
-    pub label: String,
-    /// `<a>`: the address was known from the start.
+    /// `<a>`: the address was known from the start, and without words there is nothing to see.
     pub fixed: bool,
 }
 

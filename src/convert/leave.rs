@@ -114,7 +114,6 @@ impl Reader<'_> {
     fn close_link(&mut self, link: &Link) {
         let label = match &link.target {
             Some(target) if !target.label().is_empty() => target.label(),
-            None if !link.label.is_empty() => &link.label,
             _ if !link.anchor.is_empty() => &link.anchor,
             Some(Target::Content(_)) => "page",
             _ => "",

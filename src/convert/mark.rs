@@ -72,7 +72,11 @@ impl Kind {
 }
 
 impl Writer {
+    /// Opens emphasis. Inside inline code there is none: its text stays one piece.
     pub fn open_mark(&mut self, kind: Kind) {
+        if self.code.depth > 0 {
+            return self.marks.push(Mark { kind, state: State::Dead(0), url: None });
+        }
         self.flush_code();
         let redundant = kind == Kind::Strong && (self.mode == Mode::Heading || self.strong_by_place);
         let twice = self.marks.iter().any(|mark| mark.kind == kind && !matches!(mark.state, State::Dead(_)));
@@ -82,7 +86,9 @@ impl Writer {
     }
 
     pub fn close_mark(&mut self) {
-        self.flush_code();
+        if self.code.depth == 0 {
+            self.flush_code();
+        }
         if let Some(Mark { kind, state: State::Open(opened), .. }) = self.marks.pop() {
             self.closings.push(Closing { kind, opened });
             self.waiting = true;
@@ -169,11 +175,20 @@ impl Writer {
         self.waiting = true;
     }
 
-    /// A mark that ends where one of its kind begins goes on instead.
+    /// A mark that ends where one of its kind begins goes on instead. Of two others that touch, the second is left
+    /// out: Markdown could not tell where the stars belong.
     pub fn join_marks(&mut self) {
         if self.gap > Gap::Space {
             return;
         }
+        self.continue_marks();
+        if self.gap == Gap::None && self.closings.iter().any(|closing| closing.kind.is_star()) {
+            let waiting = self.marks.iter_mut().filter(|mark| mark.state == State::Waiting);
+            waiting.take_while(|mark| mark.kind.is_star()).for_each(|mark| mark.state = State::Dead(0));
+        }
+    }
+
+    fn continue_marks(&mut self) {
         for mark in &mut self.marks {
             if mark.state != State::Waiting {
                 continue;
@@ -215,7 +230,9 @@ impl Writer {
             }
             let kind = self.marks[index].kind;
             let after = self.first_opener(index + 1).unwrap_or(next);
-            if kind.is_flanking() && !opens(self.char_before_stars(), after) {
+            let before = self.char_before_stars();
+            let could_close = kind.is_star() && self.stars_are_open() && closes(before, after);
+            if kind.is_flanking() && (could_close || !opens(before, after)) {
                 self.marks[index].state = State::Dead(0);
                 continue;
             }
@@ -225,6 +242,10 @@ impl Writer {
             self.marks[index].state = State::Open(self.out.len());
             self.out.push_str(kind.opener());
         }
+    }
+
+    fn stars_are_open(&self) -> bool {
+        self.marks.iter().any(|mark| mark.kind.is_star() && matches!(mark.state, State::Open(_)))
     }
 
     /// The first character of the next marker that waits from `index` on, stars left out.
@@ -288,6 +309,9 @@ impl Writer {
         let text = std::mem::take(&mut self.code.text);
         let space = std::mem::take(&mut self.code.space);
         self.begin('`');
+        if self.last_char() == '`' {
+            self.out.push(' ');
+        }
         self.write_code_span(&text);
         if space {
             self.gap = Gap::Space;

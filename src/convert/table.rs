@@ -298,7 +298,9 @@ fn texts(row: &[Place], columns: &[usize], text: &str, head: bool, budget: &mut 
         texts.push(match cell {
             _ if repeated => String::new(),
             "" => String::new(),
-            cell if place.cell.header && !head => format!("**{cell}**"),
+            cell if place.cell.header && !head && !cell.contains('*') => {
+                format!("**{cell}**")
+            }
             cell => cell.to_owned(),
         });
     }

@@ -177,7 +177,7 @@ impl Writer {
         let line_start = self.out.len() == self.line_start && self.mode == Mode::Page;
         let next = text[at + 1..].chars().next();
         let needed = match byte {
-            b'\\' => next.is_none_or(|c| c.is_ascii_punctuation()),
+            b'\\' => next.is_none_or(|c| c.is_ascii_punctuation() || c.is_whitespace()),
             b'`' => true,
             b'*' => line_start || !(before.is_whitespace() && next.is_some_and(char::is_whitespace)),
             b'_' => self.underscore(bytes, at, before),
@@ -186,9 +186,9 @@ impl Writer {
             b'<' => next.is_none_or(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')),
             b'&' => is_reference(&bytes[at..]),
             b'|' => self.mode == Mode::Cell || line_start,
-            _ => next == Some('~') || !before.is_whitespace(),
+            _ => next.is_none_or(|c| c == '~') || !before.is_whitespace(),
         };
-        if needed && !(matches!(byte, b'_' | b'~' | b'&' | b'*') && self.stands_in_url()) {
+        if needed && !(matches!(byte, b'_' | b'~') && self.stands_in_url()) {
             self.out.push('\\');
         }
     }
@@ -208,11 +208,11 @@ impl Writer {
     /// Whether the word being written is a bare URL, where an escape would change it.
     fn stands_in_url(&self) -> bool {
         const LONGEST: usize = 160;
-        if matches!(self.out.as_bytes(), [.., b'\\', b'*' | b'_' | b'~' | b'&']) {
+        if matches!(self.out.as_bytes(), [.., b'\\', b'_' | b'~']) {
             return false;
         }
         let tail = &self.out.as_bytes()[self.out.len().saturating_sub(LONGEST)..];
-        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'(' | b'<' | b'[');
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'(' | b')' | b'<' | b'[');
         let word = &tail[tail.iter().rposition(ends).map_or(0, |found| found + 1)..];
         word.starts_with(b"http://") || word.starts_with(b"https://")
     }
