@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::{
     app::App,
+    connections,
     engine::{self, store::syncs::Claim, tick},
     http::{self, edge},
     ids::SourceId,
@@ -168,7 +169,7 @@ fn log_failure(what: &str, result: Result<(), DbErr>) {
 async fn tidy(app: &App) -> Result<(), DbErr> {
     http::store::forget_old(app.db.write(), app.clock.now()).await?;
     workspaces::store::erase_emptied(&app.db).await?;
-    Ok(())
+    connections::tidy(app, app.clock.now()).await
 }
 
 /// Binds the listener and builds the HTTP half. Nothing is served before it is awaited.

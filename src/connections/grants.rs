@@ -10,6 +10,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use sea_orm::DbErr;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
@@ -31,6 +33,9 @@ const EARLY: TimeDelta = TimeDelta::minutes(5);
 const LEEWAY: TimeDelta = TimeDelta::minutes(8);
 /// A refresh token dies when nobody uses it for 90 days.
 const IDLE: TimeDelta = TimeDelta::days(30);
+
+/// After a refresh that failed, nobody who is not in need tries again for this long.
+const PAUSE: TimeDelta = TimeDelta::minutes(1);
 
 /// An access token that is good for the next call.
 #[derive(Clone, Debug)]
@@ -62,19 +67,23 @@ pub async fn token_newer_than(app: &App, id: GrantId, generation: i64) -> Result
 }
 
 /// Refreshes grants that would be lost otherwise: those of which an answer was lost, and those nobody uses.
-pub async fn keep_alive(app: &App, now: DateTime<Utc>) -> Result<(), AccessError> {
+pub async fn keep_alive(app: &App, now: DateTime<Utc>) -> Result<(), DbErr> {
     let Some(configured) = &app.settings.atlassian.app else { return Ok(()) };
-    for id in store::to_keep_alive(app.db.read(), &configured.client_id, LEEWAY, IDLE, now).await? {
-        let Some(grant) = store::grant(app.db.read(), id).await? else { continue };
-        match obtain(app, id, Wanted::Refreshed(grant.generation)).await {
-            Err(AccessError::Db(error)) => return Err(error.into()),
-            Err(error) => tracing::info!(grant.id = %id, %error, "a grant could not be refreshed yet"),
-            Ok(_) => {}
-        }
-    }
-    Ok(())
+    let due = store::to_keep_alive(app.db.read(), &configured.client_id, LEEWAY, IDLE, now).await?;
+    join_all(due.into_iter().map(|id| keep_one_alive(app, id))).await.into_iter().collect()
 }
 
+async fn keep_one_alive(app: &App, id: GrantId) -> Result<(), DbErr> {
+    let Some(grant) = store::grant(app.db.read(), id).await? else { return Ok(()) };
+    match obtain(app, id, Wanted::Refreshed(grant.generation)).await {
+        Err(AccessError::Db(error)) => Err(error),
+        Err(error) => {
+            tracing::info!(grant.id = %id, %error, "a grant could not be refreshed yet");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
 async fn obtain(app: &App, id: GrantId, wanted: Wanted) -> Result<Token, AccessError> {
     let begun = Instant::now();
     loop {
@@ -140,7 +149,7 @@ async fn refresh(app: &App, grant: &grant::Model, now: DateTime<Utc>) -> Result<
             Ok(None)
         }
         Err(oauth::Error::Misconfigured(code)) => {
-            store::release(db, grant, app.replica, grant.refresh_sent_at).await?;
+            store::release(db, grant, app.replica, grant.refresh_sent_at, now + PAUSE).await?;
             tracing::error!(
                 error = code,
                 "Atlassian does not accept the OAuth app: check ATLASSIAN_CLIENT_ID and ATLASSIAN_CLIENT_SECRET"
@@ -148,11 +157,11 @@ async fn refresh(app: &App, grant: &grant::Model, now: DateTime<Utc>) -> Result<
             Err(AccessError::Misconfigured(problems::misconfigured()))
         }
         Err(error @ oauth::Error::Unavailable { retry_after, .. }) => {
-            store::release(db, grant, app.replica, grant.refresh_sent_at).await?;
+            store::release(db, grant, app.replica, grant.refresh_sent_at, now + PAUSE).await?;
             Err(AccessError::Unavailable { retry_after, source: error.into() })
         }
         Err(error @ oauth::Error::AnswerLost(_)) => {
-            store::release(db, grant, app.replica, Some(sent_at)).await?;
+            store::release(db, grant, app.replica, Some(sent_at), now + PAUSE).await?;
             Err(AccessError::Unavailable { retry_after: None, source: error.into() })
         }
     }

@@ -2,11 +2,14 @@
 
 pub mod access;
 mod api_token;
+mod bodies;
 pub mod browse;
 mod flow;
 mod grants;
 mod oauth;
+mod page;
 mod problems;
+pub mod routes;
 pub mod store;
 pub mod tokens;
 
@@ -61,13 +64,16 @@ pub struct NewConnection {
     pub metadata: Metadata,
 }
 
-/// The duties of a tick: ends attempts whose time has run out, keeps grants alive, forgets what nobody needs.
-pub async fn tend(app: &App, now: DateTime<Utc>) -> Result<(), AccessError> {
+/// The duties of a tick: ends attempts whose time has run out, and keeps grants alive.
+pub async fn tend(app: &App, now: DateTime<Utc>) -> Result<(), DbErr> {
     expire_attempts(app, now).await?;
-    grants::keep_alive(app, now).await?;
+    grants::keep_alive(app, now).await
+}
+
+/// Forgets what has served its time: grants without connections, and hours of the ledger long past.
+pub async fn tidy(app: &App, now: DateTime<Utc>) -> Result<(), DbErr> {
     store::forget_unused(app.db.write()).await?;
-    store::forget_old_points(app.db.write(), now).await?;
-    Ok(())
+    store::forget_old_points(app.db.write(), now).await
 }
 
 /// Ends attempts whose time has run out; connections that never worked become `expired`.

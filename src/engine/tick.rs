@@ -21,10 +21,11 @@ pub async fn prepare(app: &App) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Does the duties that no sync does: attempts that expire, grants that are to live on, stores that are being made, and what is being deleted.
+/// Does the duties that no sync does: attempts that expire, grants that are to live on, stores that are being made,
+/// and what is being deleted.
 pub async fn do_duties(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
-    connections::expire_attempts(app, now).await?;
+    connections::tend(app, now).await?;
     settle_stores(app, now).await?;
     erase::erase_deleted(app).await
 }

@@ -52,7 +52,7 @@ use actix_web::{App, web};
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
-use crate::{auth, documents, knowledge_bases, sources, syncs, workspaces};
+use crate::{auth, connections, documents, knowledge_bases, sources, syncs, workspaces};
 
 pub use body::{Json, Query, present};
 pub use check::Check;
@@ -65,6 +65,7 @@ pub use problem::{FieldError, Kind, Problem, ProblemDetails};
 pub fn routes(config: &mut ServiceConfig) {
     config
         .configure(auth::routes::configure)
+        .configure(connections::routes::configure)
         .configure(knowledge_bases::routes::configure)
         .configure(sources::routes::configure)
         .configure(syncs::routes::configure)

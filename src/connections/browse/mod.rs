@@ -5,6 +5,7 @@
 //! * what is not known cheaply is said to be unknown.
 
 mod cache;
+pub mod routes;
 mod tree;
 
 use std::time::Duration;

@@ -41,16 +41,18 @@ pub async fn take_lease(
     Ok(done.rows_affected == 1)
 }
 
-/// Gives the lease back without new tokens. `sent_at` stays set when the answer may have been lost.
+/// Gives the lease back without new tokens. `sent_at` stays set when the answer may have been lost; nobody who is not
+/// in need tries again before `not_before`.
 pub async fn release(
     db: &impl ConnectionTrait,
     grant: &grant::Model,
     holder: ReplicaId,
     sent_at: Option<DateTime<Utc>>,
+    not_before: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     grant::Entity::update_many()
         .col_expr(grant::Column::RefreshHolder, Expr::value(None::<ReplicaId>))
-        .col_expr(grant::Column::RefreshUntil, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(grant::Column::RefreshUntil, Expr::value(not_before))
         .col_expr(grant::Column::RefreshSentAt, Expr::value(sent_at))
         .filter(of_generation(grant))
         .filter(grant::Column::RefreshHolder.eq(holder))
@@ -120,7 +122,7 @@ pub async fn kill(
 }
 
 /// Living grants of an app that should be refreshed though nobody needs them: the answer to a refresh was lost within
-/// `leeway`, or nobody has refreshed them for `idle`.
+/// `leeway`, or nobody has refreshed them for `idle`. A few at a time: the tick waits for them.
 pub async fn to_keep_alive(
     db: &impl ConnectionTrait,
     client_id: &str,
@@ -137,8 +139,13 @@ pub async fn to_keep_alive(
         .filter(grant::Column::ClientId.eq(client_id))
         .filter(grant::Column::Status.eq(GrantStatus::Active))
         .filter(due)
+        .filter(
+            Condition::any()
+                .add(grant::Column::RefreshUntil.is_null())
+                .add(grant::Column::RefreshUntil.lte(now)),
+        )
         .order_by_asc(grant::Column::UpdatedAt)
-        .limit(50)
+        .limit(8)
         .into_tuple()
         .all(db)
         .await

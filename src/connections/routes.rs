@@ -1,0 +1,456 @@
+//! Connections over HTTP: made, confirmed, reconnected, forgotten; and where Atlassian sends browsers back to.
+
+use actix_web::{
+    HttpResponse, delete, get,
+    http::header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    },
+    middleware::from_fn,
+    post, web,
+};
+use url::Url;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    AccessError, ApiTokenError, Begun, Callback, ConnectError, Landing, NewConnection, REVOKE_APPS_AT,
+    REVOKE_TOKENS_AT, begin,
+    bodies::{
+        ConfirmConnection, ConnectionView, CreateConnection, CreateConnectionFields, FinishOauth,
+        ForgottenView, ListConnections, ReconnectConnection, SiteItem,
+    },
+    confirm, connect_with_token, land, page, reconnect, reconnect_with_token,
+    store::{self, ConfirmError, Forgotten, Listed},
+};
+use crate::{
+    app::App,
+    auth::{
+        Principal, Require,
+        extract::{Manage, Read},
+    },
+    entity::{self, connection, connection::ConnectionAuth},
+    http::{FieldError, IdempotencyKey, Json, Kind, Page, Paging, Problem, Query, idempotency},
+    ids::{ConnectionId, SourceId},
+};
+
+/// Registers the operations.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(list_connections)
+        .service(create_connection)
+        .service(show_connection)
+        .service(confirm_connection)
+        .service(reconnect_connection)
+        .service(delete_connection)
+        .service(finish_oauth);
+    super::browse::routes::configure(config);
+}
+
+/// Lists connections.
+///
+/// Oldest first.
+#[utoipa::path(
+    tag = "connections",
+    security(("bearer" = ["read"])),
+    params(ListConnections),
+    responses((status = 200, description = "A page of connections.", body = Page<ConnectionView>)),
+)]
+#[get("/v1/connections")]
+async fn list_connections(
+    app: web::Data<App>,
+    caller: Require<Read>,
+    Query(query): Query<ListConnections>,
+) -> Result<Json<Page<ConnectionView>>, Problem> {
+    let paging = Paging::<ConnectionId>::parse(query.limit, query.cursor.as_deref())?;
+    let listed = Listed {
+        external_id: query.external_id,
+        status: query.status,
+        after: paging.after,
+        limit: paging.rows(),
+    };
+    let rows = store::list(app.db.read(), caller.workspace_id, &listed).await?;
+    let ids: Vec<ConnectionId> = rows.iter().map(|row| row.id).collect();
+    let sites = store::sites_of(app.db.read(), &ids).await?;
+    let attempts = store::open_attempts(app.db.read(), &ids).await?;
+    let show = |row: connection::Model| {
+        let sites = sites.iter().filter(|site| site.connection_id == row.id).cloned();
+        let attempt = attempts.iter().find(|attempt| attempt.connection_id == row.id).cloned();
+        let sites = sites.map(|site| SiteItem::from(super::Site::from(site))).collect();
+        ConnectionView::of(row, sites, attempt)
+    };
+    Ok(Json(paging.page(rows, |row| row.id, show)?))
+}
+
+/// Connects a Confluence account.
+///
+/// With `"auth": "oauth"` the answer is `pending` and has an `authorize_url`: send the person there. After they said yes
+/// the connection is `authorized`, and the browser brings a code to `return_url` (or shows it on a page); confirm with
+/// it within 10 minutes. With `"auth": "api_token"` the credential is checked at once and the connection is `active`.
+#[utoipa::path(
+    tag = "connections",
+    security(("bearer" = ["manage"])),
+    params(IdempotencyKey),
+    request_body = CreateConnection,
+    responses(
+        (status = 201, description = "The connection; `pending` or `active`.", body = ConnectionView),
+        (status = 409, description = "`oauth_not_configured`: the installation has no OAuth app; or the `Idempotency-Key` is in use."),
+        (status = 422, description = "Some of the input is not valid: a `return_url` that is not on the list, a host that is not allowed, a token that the site does not accept."),
+        (status = 503, description = "The site does not answer; `Retry-After` says when to try again."),
+    ),
+)]
+#[post("/v1/connections", wrap = "from_fn(idempotency::once)")]
+async fn create_connection(
+    app: web::Data<App>,
+    caller: Require<Manage>,
+    Json(body): Json<CreateConnectionFields>,
+) -> Result<HttpResponse, Problem> {
+    let view = match body.check()? {
+        CreateConnection::Oauth { return_url, end_user, external_id, metadata } => {
+            let owner = principal(&caller, end_user.as_deref())?;
+            let new = NewConnection { workspace_id: caller.workspace_id, owner, external_id, metadata };
+            ConnectionView::begun(begin(&app, new, return_url).await?, Vec::new())
+        }
+        CreateConnection::ApiToken { site_url, email, token, end_user, external_id, metadata } => {
+            let owner = principal(&caller, end_user.as_deref())?;
+            let new = NewConnection { workspace_id: caller.workspace_id, owner, external_id, metadata };
+            let credential = super::ApiToken { email: email.into(), token: token.into() };
+            let row = connect_with_token(&app, new, &site_url, &credential).await?;
+            view(&app, row).await?
+        }
+    };
+    tracing::info!(connection.id = %view.id, auth = ?view.auth, "a connection was begun");
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, format!("/v1/connections/{}", view.id)))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(view))
+}
+
+/// Shows a connection.
+///
+/// Its status, its sites, and what is wrong with it.
+#[utoipa::path(
+    tag = "connections",
+    security(("bearer" = ["read"])),
+    params(ConnectionId),
+    responses((status = 200, description = "The connection.", body = ConnectionView)),
+)]
+#[get("/v1/connections/{id}")]
+async fn show_connection(
+    app: web::Data<App>,
+    caller: Require<Read>,
+    id: web::Path<ConnectionId>,
+) -> Result<Json<ConnectionView>, Problem> {
+    let row = find(&app, &caller, *id).await?;
+    Ok(Json(view(&app, row).await?))
+}
+
+/// Confirms an authorized connection.
+///
+/// Only the principal that began it can. A wrong code may be tried five times. From then on the connection is `active`
+/// and its sites are fixed.
+#[utoipa::path(
+    tag = "connections",
+    security(("bearer" = ["manage"])),
+    params(ConnectionId),
+    responses(
+        (status = 200, description = "The connection, now `active`.", body = ConnectionView),
+        (status = 403, description = "Another principal began it."),
+        (status = 409, description = "`nothing_to_confirm`: nobody came back from Atlassian, or too late, or too many codes were wrong. `choose_sites`: name `site_ids` out of `sites`. `sites_in_use`: sources need `sites`, which would be lost."),
+        (status = 422, description = "The code is wrong, and `tries_left` says how often it may be tried again; or a site is not one of the consent's."),
+    ),
+)]
+#[post("/v1/connections/{id}/confirm")]
+async fn confirm_connection(
+    app: web::Data<App>,
+    caller: Require<Manage>,
+    id: web::Path<ConnectionId>,
+    Json(body): Json<ConfirmConnection>,
+) -> Result<Json<ConnectionView>, Problem> {
+    let code = body.check()?;
+    let row = find(&app, &caller, *id).await?;
+    let principal = principal(&caller, body.end_user.as_deref())?;
+    let row = confirm(&app, row.id, &principal, &code, body.site_ids.as_deref()).await?;
+    app.wake.notify_one();
+    Ok(Json(view(&app, row).await?))
+}
+
+/// Authorizes a connection anew.
+///
+/// With OAuth this begins an attempt beside the connection, which goes on working until the attempt is confirmed; another
+/// account must cover every site that sources use. With an API token the new credential is checked at once. Also the way
+/// to a fresh `authorize_url` for a connection that was never finished.
+#[utoipa::path(
+    tag = "connections",
+    security(("bearer" = ["manage"])),
+    params(ConnectionId),
+    responses(
+        (status = 200, description = "The connection; with an `authorize_url` if a person has to go there.", body = ConnectionView),
+        (status = 403, description = "It belongs to another principal."),
+        (status = 409, description = "`oauth_not_configured`: the installation has no OAuth app."),
+        (status = 503, description = "The site does not answer; `Retry-After` says when to try again."),
+    ),
+)]
+#[post("/v1/connections/{id}/reconnect")]
+async fn reconnect_connection(
+    app: web::Data<App>,
+    caller: Require<Manage>,
+    id: web::Path<ConnectionId>,
+    Json(body): Json<ReconnectConnection>,
+) -> Result<Json<ConnectionView>, Problem> {
+    let row = owned(&app, &caller, *id).await?;
+    Ok(Json(match row.auth {
+        ConnectionAuth::Oauth => {
+            let (return_url, end_user) = body.check_oauth()?;
+            let principal = principal(&caller, end_user.as_deref())?;
+            let begun: Begun = reconnect(&app, &row, &principal, return_url).await?;
+            ConnectionView::begun(begun, sites(&app, *id).await?)
+        }
+        ConnectionAuth::ApiToken => {
+            let row = reconnect_with_token(&app, row, &body.check_api_token()?).await?;
+            app.wake.notify_one();
+            view(&app, row).await?
+        }
+    }))
+}
+
+/// Deletes a connection.
+///
+/// Its tokens are forgotten. Atlassian offers no way to revoke them from here: `revoke_at` is where the person can.
+#[utoipa::path(
+    tag = "connections",
+    security(("bearer" = ["manage"])),
+    params(ConnectionId),
+    responses(
+        (status = 200, description = "It is forgotten.", body = ForgottenView),
+        (status = 403, description = "It belongs to another principal."),
+        (status = 409, description = "`in_use`: the sources in `source_ids` feed from it."),
+    ),
+)]
+#[delete("/v1/connections/{id}")]
+async fn delete_connection(
+    app: web::Data<App>,
+    caller: Require<Manage>,
+    id: web::Path<ConnectionId>,
+) -> Result<Json<ForgottenView>, Problem> {
+    let row = owned(&app, &caller, *id).await?;
+    match store::forget(&app.db, caller.workspace_id, *id).await? {
+        Forgotten::Done => {}
+        Forgotten::InUse(sources) => return Err(in_use(&sources)),
+        Forgotten::NotFound => return Err(Problem::not_found("connection")),
+    }
+    tracing::info!(connection.id = %*id, "a connection was forgotten");
+    let (revoke_at, message) = match row.auth {
+        ConnectionAuth::Oauth => (
+            REVOKE_APPS_AT,
+            "The tokens are forgotten here. To take the access back, remove the app from the Atlassian account.",
+        ),
+        ConnectionAuth::ApiToken => (
+            REVOKE_TOKENS_AT,
+            "The token is forgotten here. If nothing else uses it, revoke it in the Atlassian account.",
+        ),
+    };
+    Ok(Json(ForgottenView { id: *id, revoke_at, message }))
+}
+
+/// Takes a browser back from Atlassian.
+///
+/// The one redirect URI to register. It logs nobody in and connects nothing: it parks the authorization and hands out a
+/// code, by `return_url?connection_id=…&code=…` (or `…&error=…`), or on a page.
+#[utoipa::path(
+    tag = "connections",
+    security(()),
+    params(FinishOauth),
+    responses(
+        (status = 200, description = "A page with the code, or with what went wrong.", body = String, content_type = "text/html"),
+        (status = 303, description = "To the `return_url`."),
+    ),
+)]
+#[get("/v1/oauth/callback")]
+async fn finish_oauth(
+    app: web::Data<App>,
+    Query(query): Query<FinishOauth>,
+) -> Result<HttpResponse, Problem> {
+    let callback =
+        Callback { state: query.state.map(Into::into), code: query.code.map(Into::into), error: query.error };
+    Ok(match land(&app, callback).await? {
+        Landing::Authorized { visit, account_name, code } => match &visit.return_url {
+            Some(url) => {
+                redirect(url, visit.connection_id, "code", secrecy::ExposeSecret::expose_secret(&code))?
+            }
+            None => show(page::authorized(&visit.workspace_name, account_name.as_deref(), &code)),
+        },
+        Landing::Failed { visit, problem } => match &visit.return_url {
+            Some(url) => redirect(url, visit.connection_id, "error", &problem.code)?,
+            None => show(page::failed(&visit.workspace_name, &problem)),
+        },
+        Landing::Unknown => show(page::unknown()),
+    })
+}
+
+fn redirect(return_url: &str, id: ConnectionId, name: &str, value: &str) -> Result<HttpResponse, Problem> {
+    let mut url = Url::parse(return_url).map_err(Problem::internal)?;
+    url.query_pairs_mut().append_pair("connection_id", &id.to_string()).append_pair(name, value);
+    Ok(HttpResponse::SeeOther()
+        .insert_header((LOCATION, url.as_str()))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .finish())
+}
+
+fn show(page: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY.as_str()))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(page)
+}
+
+/// Who acts: the caller, for the person it names. A caller that is a person's own speaks for nobody else.
+fn principal(caller: &Principal, end_user: Option<&str>) -> Result<String, Problem> {
+    match (&caller.end_user, end_user) {
+        (Some(own), Some(named)) if own != named => {
+            Err(Problem::invalid("/end_user", "not_allowed", "This token speaks for another person."))
+        }
+        (Some(_), _) => Ok(caller.owner()),
+        (None, named) => Ok(caller.owner_for(named)),
+    }
+}
+
+async fn find(app: &App, caller: &Principal, id: ConnectionId) -> Result<connection::Model, Problem> {
+    let row = store::connection(app.db.read(), caller.workspace_id, id).await?;
+    row.ok_or_else(|| Problem::not_found("connection"))
+}
+
+/// The connection, if the caller may use it: its owner, or a key with the scope `admin`.
+pub(super) async fn owned(
+    app: &App,
+    caller: &Principal,
+    id: ConnectionId,
+) -> Result<connection::Model, Problem> {
+    let row = find(app, caller, id).await?;
+    if caller.may_use_what_belongs_to(&row.owner) {
+        Ok(row)
+    } else {
+        Err(Problem::new(
+            Kind::Forbidden,
+            "This connection belongs to another principal; its owner or an admin may do this.",
+        ))
+    }
+}
+
+async fn sites(app: &App, id: ConnectionId) -> Result<Vec<SiteItem>, Problem> {
+    let sites = store::sites(app.db.read(), id).await?;
+    Ok(sites.into_iter().map(|site| SiteItem::from(super::Site::from(site))).collect())
+}
+
+async fn view(app: &App, row: connection::Model) -> Result<ConnectionView, Problem> {
+    let sites = sites(app, row.id).await?;
+    let attempt = store::open_attempt(app.db.read(), row.id).await?;
+    Ok(ConnectionView::of(row, sites, attempt))
+}
+
+fn in_use(sources: &[SourceId]) -> Problem {
+    let ids: Vec<String> = sources.iter().map(SourceId::to_string).collect();
+    Problem::new(
+        Kind::InUse,
+        "Sources feed from this connection; delete them or give them another connection first.",
+    )
+    .with("source_ids", ids)
+}
+
+/// A problem of a resource, told because it is in the way.
+fn in_the_way(kind: Kind, problem: &entity::Problem) -> Problem {
+    Problem::new(kind, format!("{} {}", problem.message, problem.action)).with(
+        "problem",
+        serde_json::json!({"code": problem.code, "message": problem.message, "action": problem.action}),
+    )
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NeedsReconnect(problem) => in_the_way(Kind::NeedsReconnect, &problem),
+            AccessError::SiteGone(problem) => in_the_way(Kind::SiteNotAvailable, &problem),
+            AccessError::Misconfigured(problem) => in_the_way(Kind::OauthMisconfigured, &problem),
+            AccessError::Unavailable { retry_after, source } => {
+                Self::vendor_unavailable("Confluence", retry_after).because(source)
+            }
+            AccessError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConnectError> for Problem {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::NotConfigured => Self::new(
+                Kind::OauthNotConfigured,
+                "This installation has no Atlassian OAuth app; connect with an API token, or ask its operator.",
+            ),
+            ConnectError::ReturnUrlNotAllowed => Self::invalid(
+                "/return_url",
+                "not_allowed",
+                "`return_url` must be exactly an entry of TIDEGATE_RETURN_URLS.",
+            ),
+            ConnectError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApiTokenError> for Problem {
+    fn from(error: ApiTokenError) -> Self {
+        match error {
+            ApiTokenError::HostNotAllowed => Self::invalid(
+                "/site_url",
+                "not_allowed",
+                "This installation may not call the host of `site_url`.",
+            ),
+            ApiTokenError::NotASite => {
+                Self::invalid("/site_url", "not_a_site", "There is no Confluence Cloud site at `site_url`.")
+            }
+            ApiTokenError::Refused => {
+                Self::invalid("/token", "refused", "The site does not accept this e-mail address and token.")
+            }
+            ApiTokenError::Unavailable(retry_after, error) => {
+                Self::vendor_unavailable("Confluence", retry_after).because(error)
+            }
+            ApiTokenError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
+        let named = |sites: Vec<super::Site>| {
+            serde_json::json!(sites.into_iter().map(SiteItem::from).collect::<Vec<_>>())
+        };
+        match error {
+            ConfirmError::NotAuthorized => Self::new(
+                Kind::NothingToConfirm,
+                "Nothing waits for a confirmation: nobody came back from Atlassian, it is too late, or too many codes were wrong.",
+            ),
+            ConfirmError::AnotherPrincipal => Self::new(
+                Kind::Forbidden,
+                "Only the principal that began can confirm: the same API key, and the same `end_user` if one was named.",
+            ),
+            ConfirmError::WrongCode { tries_left } => {
+                let error = FieldError::at("/code", "wrong_code", "The code is wrong.");
+                Self::invalid_fields(vec![error]).with("tries_left", tries_left)
+            }
+            ConfirmError::ChooseSites(sites) => {
+                Self::new(Kind::ChooseSites, "This Atlassian account is connected elsewhere, too: name the `site_ids` for this connection.")
+                    .with("sites", named(sites))
+            }
+            ConfirmError::UnknownSite(index) => {
+                Self::invalid(format!("/site_ids/{index}"), "not_found", "The consent does not cover this site.")
+            }
+            ConfirmError::SitesInUse(sites) => {
+                Self::new(Kind::SitesInUse, "Sources use sites that this consent or choice does not cover.")
+                    .with("sites", named(sites))
+            }
+            ConfirmError::Sealed(error) => Self::internal(error),
+            ConfirmError::Db(error) => error.into(),
+        }
+    }
+}
