@@ -5,4 +5,5 @@
 mod api;
 mod clients;
 mod database;
+mod connections;
 mod engine;
