@@ -82,7 +82,7 @@ fn live_file() -> RelationDef {
     let join: RelationDef =
         file::Entity::belongs_to(Entity).from(file::Column::DocumentId).to(Column::Id).into();
     join.rev()
-        .on_condition(|file, _| Expr::col((file, file::Column::Role)).eq(FileRole::Live).into_condition())
+        .on_condition(|_, file| Expr::col((file, file::Column::Role)).eq(FileRole::Live).into_condition())
 }
 
 /// The documents of a source, oldest first.

@@ -10,11 +10,8 @@ use super::store::Edit;
 use crate::{
     confluence::{self, Client, MOST_IDS, SpaceQuery, Status},
     connections::access::{Access, AccessError},
-    entity::{
-        Problem as Trouble,
-        selection::{Model, SelectionKind, SelectionMode, SelectionStatus},
-    },
-    http::{Check, FieldError, Kind, Problem},
+    entity::selection::{Model, SelectionKind, SelectionMode, SelectionStatus},
+    http::{Check, FieldError, Problem},
     ids::{SelectionId, SourceId},
 };
 
@@ -84,11 +81,7 @@ pub async fn edit(
     let of = |choice: &Choice| known.get(&(choice.kind, choice.id.as_str())).copied();
     let new: Vec<(usize, &Choice)> =
         choices.iter().enumerate().filter(|(_, choice)| of(choice).is_none()).collect();
-    let found = if new.is_empty() {
-        Vec::new()
-    } else {
-        look_up(&access().await.map_err(out_of_reach)?, &new).await?
-    };
+    let found = if new.is_empty() { Vec::new() } else { look_up(&access().await?, &new).await? };
     let gone = |selection: &&Model| !wanted.contains(&(selection.kind, selection.external_id.as_str()));
     let turned = |choice: &Choice| of(choice).filter(|s| s.mode != choice.mode).map(|s| (s.id, choice.mode));
     let edit = Edit {
@@ -151,7 +144,7 @@ async fn pages(access: &Access, ids: &[String]) -> Result<HashMap<String, Found>
     let mut found = HashMap::new();
     for some in ids.chunks(MOST_IDS) {
         let ask = async |client: Client| client.pages_by_id(some, &[Status::Current], false).await;
-        for page in answered(access.ask(ask).await.map_err(out_of_reach)?)? {
+        for page in answered(access.ask(ask).await?)? {
             found.insert(page.id, Found { title: page.title, space_id: page.space_id });
         }
     }
@@ -163,7 +156,7 @@ async fn spaces(access: &Access, ids: &[String]) -> Result<HashMap<String, Found
     for some in ids.chunks(MOST_IDS) {
         let query = SpaceQuery { ids: some.to_vec(), ..SpaceQuery::default() };
         let ask = async |client: Client| client.walk_spaces(&query).rest().await;
-        for space in answered(access.ask(ask).await.map_err(out_of_reach)?)? {
+        for space in answered(access.ask(ask).await?)? {
             found.insert(space.id.clone(), Found { title: space.name, space_id: Some(space.id) });
         }
     }
@@ -178,7 +171,7 @@ async fn folders(access: &Access, ids: &[String]) -> Result<HashMap<String, Foun
     let mut found = HashMap::new();
     for id in ids {
         let ask = async |client: Client| client.folder(id).await;
-        let folder = match access.ask(ask).await.map_err(out_of_reach)? {
+        let folder = match access.ask(ask).await? {
             Err(confluence::Error::NotFound { .. }) => continue,
             answer => answered(answer)?,
         };
@@ -187,22 +180,6 @@ async fn folders(access: &Access, ids: &[String]) -> Result<HashMap<String, Foun
         }
     }
     Ok(found)
-}
-
-fn out_of_reach(error: AccessError) -> Problem {
-    let in_the_way = |kind, trouble: &Trouble| {
-        Problem::new(kind, format!("{} {}", trouble.message, trouble.action))
-            .with("problem", serde_json::json!(trouble))
-    };
-    match error {
-        AccessError::NeedsReconnect(trouble) => in_the_way(Kind::NeedsReconnect, &trouble),
-        AccessError::SiteGone(trouble) => in_the_way(Kind::Conflict, &trouble),
-        AccessError::Misconfigured(trouble) => in_the_way(Kind::NotConfigured, &trouble),
-        AccessError::Unavailable { retry_after, source } => {
-            Problem::vendor_unavailable("Confluence", retry_after).because(source)
-        }
-        AccessError::Db(error) => error.into(),
-    }
 }
 
 fn answered<T>(answer: Result<T, confluence::Error>) -> Result<T, Problem> {

@@ -82,9 +82,9 @@ async fn without_any_key_openai_is_not_configured() {
 async fn an_account_at_its_limit_and_a_vendor_that_is_down_are_told_apart() {
     let house = House::open().await;
     let quota = r#"{"error":{"message":"no credit","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#;
-    house.simulator.fault(Fault::on("POST", "/vector_stores").once().respond(429, &[], quota));
+    house.simulator.fault(Fault::on("POST", "/v1/vector_stores").once().respond(429, &[], quota));
     house.post(PATH, json!({ "name": "Handbook" })).await.refused(409, "openai_quota_exhausted");
-    house.simulator.fault(Fault::on("POST", "/vector_stores").once().rate_limited(Some(30)));
+    house.simulator.fault(Fault::on("POST", "/v1/vector_stores").once().rate_limited(Some(30)));
     let limited = house.post(PATH, json!({ "name": "Handbook" })).await.refused(503, "vendor_unavailable");
     assert_eq!(limited.header("retry-after"), "30");
     assert_eq!(house.get(PATH).await.items().len(), 0, "a definite refusal leaves nothing behind");
@@ -93,7 +93,7 @@ async fn an_account_at_its_limit_and_a_vendor_that_is_down_are_told_apart() {
 #[tokio::test]
 async fn a_store_whose_making_was_not_answered_is_found_and_not_made_twice() {
     let house = House::open().await;
-    house.simulator.fault(Fault::on("POST", "/vector_stores").once().drop_after());
+    house.simulator.fault(Fault::on("POST", "/v1/vector_stores").once().drop_after());
     let made = house.post(PATH, json!({ "name": "Handbook" })).await.expect(202);
     assert_eq!(made.body["status"], "creating");
     assert_eq!(made.body["file_search_tool"], Value::Null);
@@ -109,7 +109,7 @@ async fn a_store_whose_making_was_not_answered_is_found_and_not_made_twice() {
 #[tokio::test]
 async fn a_store_that_was_never_made_is_made_later() {
     let house = House::open().await;
-    house.simulator.fault(Fault::on("POST", "/vector_stores").once().status(500));
+    house.simulator.fault(Fault::on("POST", "/v1/vector_stores").once().status(500));
     let made = house.post(PATH, json!({ "name": "Handbook" })).await.expect(202);
     house
         .post(&format!("{PATH}/{}/search", made.id()), json!({ "query": "leave" }))
@@ -187,7 +187,7 @@ async fn a_search_names_page_and_document_and_ignores_what_it_must() {
     );
     let reader = house.key_with(&[Scope::Read]).await;
     house.call_as(&reader, "POST", &path, Some(json!({ "query": "leave" }))).await.refused(403, "forbidden");
-    house.simulator.fault(Fault::on("POST", "/vector_stores/*/search").once().status(503));
+    house.simulator.fault(Fault::on("POST", "/v1/vector_stores/*/search").once().status(503));
     let down = house.post(&path, json!({ "query": "leave" })).await.refused(503, "vendor_unavailable");
     assert!(!down.header("retry-after").is_empty());
 }

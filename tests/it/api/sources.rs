@@ -23,7 +23,10 @@ async fn a_new_source_is_active_and_its_first_sync_is_queued() {
     let made = house.source(selections).await;
     let path = format!("/v1/sources/{}", made.id());
     assert_eq!(made.header("location"), path);
-    assert_eq!((made.str("status"), made.str("name")), ("active".to_owned(), house.site.name().to_owned()));
+    assert_eq!(
+        (made.str("status"), made.str("site_id")),
+        ("active".to_owned(), house.site.cloud_id().to_owned())
+    );
     assert_eq!(made.body["interval_seconds"], 300);
     assert_eq!(made.body["documents"]["live"], 0);
     assert_eq!((&made.body["held_plan"], &made.body["problem"]), (&Value::Null, &Value::Null));
@@ -221,6 +224,7 @@ async fn a_source_follows_its_knowledge_base_into_blocking_and_out() {
     let source = house.source(json!([{ "kind": "space", "id": house.space.to_string() }])).await;
     let path = format!("/v1/sources/{}", source.id());
     let base = format!("/v1/knowledge-bases/{}", source.str("knowledge_base_id"));
+    house.simulator.openai().add_key_like("sk-second", "sk-simulated");
     house.simulator.openai().kill_key("sk-simulated");
     house.post(&format!("{base}/search"), json!({ "query": "x" })).await.refused(409, "blocked");
     let blocked = house.get(&path).await;
@@ -233,7 +237,6 @@ async fn a_source_follows_its_knowledge_base_into_blocking_and_out() {
     assert_eq!(refused.body["problem"]["code"], "knowledge_base_blocked");
     house.tell(&format!("{path}/pause")).await.expect(200);
     assert_eq!(house.tell(&format!("{path}/resume")).await.expect(200).str("status"), "blocked");
-    house.simulator.openai().add_key_like("sk-second", "sk-simulated");
     house.patch(&base, json!({ "openai_api_key": "sk-second" })).await.expect(200);
     assert_eq!(house.get(&path).await.str("status"), "active");
 }
