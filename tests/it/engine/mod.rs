@@ -1,4 +1,5 @@
 //! The sync as its readers see it: what is in the store after a tick.
 
+mod figures;
 mod life;
 mod world;
