@@ -137,20 +137,20 @@ fn short(value: &Value) -> String {
     }
 }
 
-/// An address as a log would show it: long opaque parameters shortened.
+/// An address with its long parameters shortened.
 fn without_secrets(address: &str) -> String {
     let Ok(mut shown) = url::Url::parse(address) else { return address.to_owned() };
-    let pairs: Vec<(String, String)> = shown
+    let query: Vec<String> = shown
         .query_pairs()
         .map(|(name, value)| {
-            let opaque = matches!(&*name, "state" | "code");
-            (
-                name.into_owned(),
-                if opaque { value.chars().take(6).chain(['…']).collect() } else { value.into_owned() },
-            )
+            let room = match &*name {
+                "state" | "code" => 6,
+                "scope" => 22,
+                _ => return format!("{name}={value}"),
+            };
+            format!("{name}={}…", value.chars().take(room).collect::<String>())
         })
         .collect();
-    let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     shown.set_query(None);
     if query.is_empty() { shown.into() } else { format!("{shown}?{}", query.join("&")) }
 }

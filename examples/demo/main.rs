@@ -10,6 +10,7 @@ mod world;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use tidegate::telemetry;
 use tokio::runtime::Runtime;
 
 use crate::{api::chapter, world::World};
@@ -27,6 +28,9 @@ struct Arguments {
     /// End after the story instead of leaving Swagger UI running.
     #[arg(long)]
     once: bool,
+    /// Print the service's log lines, too.
+    #[arg(long)]
+    log: bool,
     /// Sync these bodies instead, one JSON object {"id","title","storage"} a line, and account for every page.
     #[arg(long, value_name = "FILE.jsonl")]
     corpus: Option<PathBuf>,
@@ -50,6 +54,9 @@ fn complain(error: &anyhow::Error) {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.log {
+        telemetry::start(None);
+    }
     let mut world =
         World::start(arguments.port, arguments.simulator_port, arguments.corpus.as_deref()).await?;
     world.introduce();

@@ -53,7 +53,7 @@ pub async fn tell(world: &World) -> anyhow::Result<()> {
         "the runbook was moved out of the picked tree"
     );
     ensure!(!ask(api, &source, DOGS).await?.is_from("Office dogs"), "the page about dogs was deleted");
-    remark("The new text answers, what was moved out or deleted no longer does, and nobody ever met a gap.");
+    remark("The new text answers; what was moved out or deleted no longer does.");
     Ok(())
 }
 
@@ -152,7 +152,7 @@ async fn show_documents(api: &Api, source: &Source) -> anyhow::Result<()> {
     let skipped = all(api, &format!("{path}?state=skipped")).await?;
     remark(&format!("{} pages are live, {} have no text to search:", live.len(), skipped.len()));
     for page in &skipped {
-        remark(&format!("  {}: {}", text(page, "title")?, text(page, "reason")?));
+        remark(&format!("  “{}”: {}", text(page, "title")?, text(page, "message")?));
     }
     ensure!(live.len() > 40, "only {} pages are live", live.len());
     Ok(())
@@ -178,9 +178,12 @@ async fn ask(api: &Api, source: &Source, question: &str) -> anyhow::Result<Answe
     println!("    {}", paint("1;35", &format!("? {question}")));
     match &best {
         Some(item) => {
-            let passage = text(item, "text")?.split_whitespace().collect::<Vec<_>>().join(" ");
+            // Each passage of a short page begins with its title, which is said already.
+            let title = text(item, "title")?;
+            let passage = text(item, "text")?.trim_start_matches(&format!("# {title}"));
+            let passage = passage.split_whitespace().collect::<Vec<_>>().join(" ");
             let passage: String = passage.chars().take(260).collect();
-            println!("    {} {passage}", paint("1;32", &format!("! {}:", text(item, "title")?)));
+            println!("    {} {passage}", paint("1;32", &format!("! {title}:")));
             remark(&paint("2", &format!("  {}", text(item, "url")?)));
         }
         None => println!("    {}", paint("1;33", "! nothing in the store answers this")),
@@ -210,7 +213,8 @@ async fn change_the_wiki(wiki: &Wiki) -> anyhow::Result<()> {
 async fn show_changes(api: &Api, sync: &Value) -> anyhow::Result<()> {
     let changes = all(api, &format!("/v1/syncs/{}/changes", text(sync, "id")?)).await?;
     for change in &changes {
-        remark(&format!("  {change}"));
+        let reason = change["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        remark(&format!("  {}: “{}”{reason}", text(change, "outcome")?, text(change, "title")?));
     }
     let counts = &sync["counts"];
     ensure!(sync["status"] == "succeeded", "the second sync ended as {}", sync["status"]);

@@ -132,6 +132,8 @@ fn settings(port: u16, return_url: &str, folder: &Path, simulator: &Simulator) -
         sync_interval: SYNC_INTERVAL,
         min_source_interval: SYNC_INTERVAL,
         return_urls: vec![return_url.to_owned()],
+        // The simulated vendor has no quota, so each tick may look at everything.
+        confluence_points_per_hour: u32::MAX,
         confluence_allowed_hosts: AllowedHosts::parse([format!("127.0.0.1:{}", simulator.port()).as_str()])
             .map_err(|message| anyhow!(message))?,
         ..Settings::default()
