@@ -4,6 +4,6 @@
 
 mod api;
 mod clients;
-mod database;
 mod connections;
+mod database;
 mod engine;

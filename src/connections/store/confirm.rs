@@ -28,6 +28,7 @@ use crate::{
     },
     ids::{AttemptId, ConnectionId, GrantId},
     seal::{OpenError, Sealer},
+    sources,
 };
 
 /// What a person confirms with.
@@ -96,6 +97,7 @@ pub async fn confirm(
     let previous = connection.grant_id.filter(|previous| *previous != grant_id);
     let connection = activate(&tx, connection, &attempt, grant_id, confirmation.now).await?;
     fix_sites(&tx, connection.id, sites).await?;
+    sources::store::follow_connection(&tx, connection.id, confirmation.now).await?;
     if let Some(previous) = previous {
         forget_if_unused(&tx, previous).await?;
     }

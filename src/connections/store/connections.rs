@@ -15,6 +15,7 @@ use crate::{
         source::SourceStatus, workspace,
     },
     ids::{ConnectionId, SourceId, WorkspaceId},
+    sources,
 };
 
 /// Which connections of a workspace to list.
@@ -169,10 +170,14 @@ pub async fn replace_credential(
         updated_at: Set(now),
         ..Default::default()
     };
-    changed.update(db.write()).await
+    let tx = db.begin().await?;
+    let connection = changed.update(&tx).await?;
+    sources::store::follow_connection(&tx, connection.id, now).await?;
+    tx.commit().await?;
+    Ok(connection)
 }
 
-/// An active connection stops working until a person reconnects it. False if it no longer was active.
+/// An active connection stops working until a person reconnects it, and its sources with it. False if it no longer was active.
 pub async fn mark_needs_reconnect(
     db: &impl ConnectionTrait,
     id: ConnectionId,
@@ -187,6 +192,7 @@ pub async fn mark_needs_reconnect(
         .filter(connection::Column::Status.eq(ConnectionStatus::Active))
         .exec(db)
         .await?;
+    sources::store::follow_connection(db, id, now).await?;
     Ok(done.rows_affected > 0)
 }
 

@@ -11,6 +11,7 @@ use crate::{
     app::Db,
     entity::{Problem, connection, connection::ConnectionStatus, grant, grant::GrantStatus},
     ids::{GrantId, ReplicaId},
+    sources,
 };
 
 pub async fn grant(db: &impl ConnectionTrait, id: GrantId) -> Result<Option<grant::Model>, DbErr> {
@@ -117,6 +118,11 @@ pub async fn kill(
         .filter(connection::Column::Status.eq(ConnectionStatus::Active))
         .exec(&tx)
         .await?;
+    for connection in
+        connection::Entity::find().filter(connection::Column::GrantId.eq(grant.id)).all(&tx).await?
+    {
+        sources::store::follow_connection(&tx, connection.id, now).await?;
+    }
     tx.commit().await?;
     Ok(true)
 }

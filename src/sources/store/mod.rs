@@ -191,7 +191,8 @@ async fn end_run(db: &impl ConnectionTrait, which: impl Into<Condition>) -> Resu
     Ok(())
 }
 
-/// Stops the work on a source until it is resumed. A sync under way stays open and goes on then.
+/// Stops the work on a source until it is resumed. A run under way sees it with its next heartbeat and stops at a safe
+/// point; its sync stays open and goes on then.
 pub async fn pause(db: &Db, id: SourceId, now: DateTime<Utc>) -> Result<Model, Error> {
     let transaction = db.begin().await?;
     let paused = ActiveModel {
@@ -200,15 +201,12 @@ pub async fn pause(db: &Db, id: SourceId, now: DateTime<Utc>) -> Result<Model, E
         updated_at: Set(now),
         ..Default::default()
     };
-    let done = Entity::update_many()
+    Entity::update_many()
         .set(paused)
         .filter(Column::Id.eq(id))
         .filter(Column::Status.is_in([SourceStatus::Active, SourceStatus::Blocked]))
         .exec(&transaction)
         .await?;
-    if done.rows_affected == 1 {
-        end_run(&transaction, Column::Id.eq(id)).await?;
-    }
     let source = the_row(&transaction, id).await?;
     transaction.commit().await?;
     if source.status == SourceStatus::Deleting { Err(Error::Deleting) } else { Ok(source) }

@@ -1,5 +1,6 @@
 //! Sources: made, refused, changed, paused and deleted; and what they select.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use simulator::Place;
 use tidegate::auth::Scope;
@@ -239,6 +240,31 @@ async fn a_source_follows_its_knowledge_base_into_blocking_and_out() {
     assert_eq!(house.tell(&format!("{path}/resume")).await.expect(200).str("status"), "blocked");
     house.patch(&base, json!({ "openai_api_key": "sk-second" })).await.expect(200);
     assert_eq!(house.get(&path).await.str("status"), "active");
+}
+
+#[tokio::test]
+async fn a_source_follows_its_connection_into_blocking_and_out() {
+    let house = House::open().await;
+    house.pages(2);
+    let source = house.synced().await;
+    let path = format!("/v1/sources/{source}");
+    let connection = house.get(&path).await.str("connection_id");
+    let account = house.simulator.account_id();
+    let set_token = |token: &str| {
+        house.simulator.confluence().account_mut(&account).unwrap().api_token = token.to_owned();
+    };
+    set_token("replaced-api-token");
+    house.tick_after(TimeDelta::minutes(5)).await;
+    let blocked = house.get(&path).await;
+    assert_eq!(blocked.str("status"), "blocked", "{}", blocked.text);
+    assert_eq!(blocked.body["problem"]["code"], "connection_needs_reconnect");
+    assert_eq!(blocked.body["documents"]["live"], 2);
+    let body = json!({ "email": house.simulator.options().account_email, "token": "replaced-api-token" });
+    house.post(&format!("/v1/connections/{connection}/reconnect"), body).await;
+    let freed = house.get(&path).await;
+    assert_eq!((freed.str("status"), &freed.body["problem"]), ("active".to_owned(), &Value::Null));
+    house.tick().await;
+    assert_eq!(house.get(&path).await.body["documents"]["live"], 2);
 }
 
 #[tokio::test]
