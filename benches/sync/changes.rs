@@ -1,15 +1,16 @@
-//! Ticks over what a first sync brought in: nothing changed, then a little.
+//! Ticks over what a first sync brought in: nothing changed, then a little; and a look at its documents.
 
-use crate::{bare, first, service::Service, table::Row};
+use crate::{bare, first, listing, service::Service, table::Row};
 
 const EDITS: usize = 10;
 const DELETIONS: usize = 5;
 
-/// A first sync, an unchanged tick, a tick with some changes.
+/// A first sync, an unchanged tick, a tick with some changes, a listing.
 pub async fn measure(pages: usize) -> anyhow::Result<Vec<Row>> {
     let (service, mut rows) = first::without_latency(pages).await?;
     rows.extend(unchanged(&service, pages as u64).await?);
     rows.extend(changed(&service, pages).await?);
+    rows.extend(listing::measure(&service, pages).await?);
     rows.extend(bare::measure(&service, pages).await?);
     Ok(rows)
 }

@@ -7,6 +7,7 @@ mod bare;
 mod changes;
 mod conversion;
 mod first;
+mod listing;
 mod process;
 mod service;
 mod table;

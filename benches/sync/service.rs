@@ -1,6 +1,9 @@
 //! The service under measurement: everything of Tidegate that syncs, on SQLite, with the usual timing.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, anyhow};
 use chrono::TimeDelta;
@@ -77,6 +80,7 @@ impl Service {
 fn settings(wiki: &Wiki, folder: &tempfile::TempDir) -> anyhow::Result<Settings> {
     let database = folder.path().join("tidegate.db");
     Ok(Settings {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         database_url: format!("sqlite://{}?mode=rwc", database.display()).into(),
         encryption_keys: vec![EncryptionKey { id: "bench".to_owned(), secret: vec![7; 32].into() }],
         confluence_allowed_hosts: AllowedHosts::parse(["127.0.0.1"]).map_err(|error| anyhow!("{error}"))?,

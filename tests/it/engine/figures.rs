@@ -37,7 +37,11 @@ async fn a_first_sync_costs_little_more_than_its_floor() {
     let calls = world.calls();
     assert_eq!(calls.body_requests, PAGES.div_ceil(50), "requests for bodies");
     assert_eq!(calls.bodies, PAGES, "bodies");
-    assert_eq!(calls.confluence() - calls.body_requests, 1 + PAGES.div_ceil(250), "the space and its listing");
+    assert_eq!(
+        calls.confluence() - calls.body_requests,
+        1 + PAGES.div_ceil(250),
+        "the space and its listing"
+    );
     assert_eq!((calls.of("POST /v1/files"), batches(&calls)), (PAGES, 1), "uploads and batches");
     assert_eq!(calls.openai(), PAGES + 2, "nothing but uploads, one batch and one look at it");
 }
@@ -60,7 +64,8 @@ async fn a_tick_over_an_unchanged_space_reads_its_feed_and_its_listing() {
 async fn some_edits_and_deletions_cost_what_they_must() {
     let world = wiki().await;
     world.tick().await;
-    let mut leaves = world.site.with(|site| Ok(site.nodes().map(|node| node.id).collect::<Vec<_>>())).unwrap();
+    let mut leaves =
+        world.site.with(|site| Ok(site.nodes().map(|node| node.id).collect::<Vec<_>>())).unwrap();
     leaves.sort_unstable_by(|one, other| other.cmp(one));
     for page in &leaves[..10] {
         world.site.edit(*page, format!("<p>Edited {page}.</p>")).unwrap();
