@@ -16,7 +16,7 @@ use sea_orm::DbErr;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::{JoinError, JoinHandle, JoinSet},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// How often the worker looks for what can be forgotten.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
+/// How often the worker does what belongs to no sync.
+const DUTIES_EVERY: Duration = Duration::from_secs(5);
 /// How long browsers may remember what CORS allows.
 const CORS_SECONDS: usize = 3600;
 
@@ -104,6 +106,7 @@ async fn work(app: App) -> anyhow::Result<()> {
     let mut runs = JoinSet::new();
     let mut tidied: Option<DateTime<Utc>> = None;
     let mut duties: Option<JoinHandle<()>> = None;
+    let mut began: Option<Instant> = None;
     while !app.is_stopping() {
         let now = app.clock.now();
         if tidied.is_none_or(|last| (now - last).to_std().is_ok_and(|age| age >= TIDY_EVERY)) {
@@ -111,7 +114,9 @@ async fn work(app: App) -> anyhow::Result<()> {
             tidied = Some(now);
         }
         log_failure("a tick could not begin", tick::prepare(&app).await);
-        if duties.as_ref().is_none_or(JoinHandle::is_finished) {
+        let rested = began.is_none_or(|at| at.elapsed() >= DUTIES_EVERY);
+        if rested && duties.as_ref().is_none_or(JoinHandle::is_finished) {
+            began = Some(Instant::now());
             duties = Some(tokio::spawn(do_duties(app.clone())));
         }
         let mut pass = pin!(sleep(timing.tick_pause));

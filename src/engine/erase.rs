@@ -23,10 +23,11 @@ pub async fn erase_deleted(app: &App) -> Result<(), DbErr> {
     {
         done.push(doomed.source.id);
         let (source, lease) = (doomed.source.id, doomed.lease.clone());
-        if let Err(stop) = erase_source(app, doomed).await {
-            tracing::warn!(source.id = %source, error = %stop, "a source cannot be erased yet");
+        match erase_source(app, doomed).await {
+            Ok(()) => lease.release(&app.db).await?,
+            // The lease is kept until it ends, so that a dead key is not asked again at once.
+            Err(stop) => tracing::warn!(source.id = %source, error = %stop, "a source cannot be erased yet"),
         }
-        lease.release(&app.db).await?;
     }
     for knowledge_base in erased::empty_knowledge_bases(app.db.read()).await? {
         if let Err(stop) = erase_knowledge_base(app, &knowledge_base).await {

@@ -216,7 +216,7 @@ impl Observation<'_> {
                 Err(error) => return self.interrupted(error, &selection.title).await,
             }
         }
-        if let Some(date) = date {
+        if let Some(date) = date.filter(|_| !self.run.only_plans()) {
             let spaces = [selection.external_id.clone()];
             let tx = self.run.begin().await?;
             observed::advance(&tx, self.run.source().id, &spaces, date).await?;
@@ -310,9 +310,12 @@ impl Observation<'_> {
             .collect();
         let now = run.now();
         let tx = run.begin().await?;
-        observed::verified(&tx, &complete, now).await?;
         store::syncs::mark_observed(&tx, run.sync(), now).await?;
-        store::syncs::checked(&tx, run.source().id, now).await?;
+        // What a plan saw was not persisted: the next sync has to see it again.
+        if !run.only_plans() {
+            observed::verified(&tx, &complete, now).await?;
+            store::syncs::checked(&tx, run.source().id, now).await?;
+        }
         run.commit(tx).await?;
         super::budget::book(run).await
     }

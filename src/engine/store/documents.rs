@@ -322,16 +322,20 @@ async fn release(
     back_to_live(tx, id).await
 }
 
-/// A suspect page that was seen again is live again.
+/// A suspect page that was seen again is what it was: live, or still to be brought in.
 async fn back_to_live(tx: &impl ConnectionTrait, id: DocumentId) -> Result<(), DbErr> {
-    let values = document::ActiveModel {
-        state: Set(DocumentState::Live),
-        reason: Set(None),
-        message: Set(None),
-        ..Default::default()
-    };
+    let never_live = || Expr::col(document::Column::LiveVersion).is_null();
     document::Entity::update_many()
-        .set(values)
+        .col_expr(
+            document::Column::State,
+            Expr::case(never_live(), DocumentState::Pending).finally(DocumentState::Live).into(),
+        )
+        .col_expr(
+            document::Column::Work,
+            Expr::case(never_live(), Work::Create).finally(Expr::col(document::Column::Work)).into(),
+        )
+        .col_expr(document::Column::Reason, Expr::value(Option::<String>::None))
+        .col_expr(document::Column::Message, Expr::value(Option::<String>::None))
         .filter(document::Column::Id.eq(id))
         .filter(document::Column::State.eq(DocumentState::Suspect))
         .exec(tx)
