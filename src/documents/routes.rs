@@ -196,6 +196,8 @@ async fn list_documents(
 }
 
 /// Shows a document.
+///
+/// As in the list, with its place, the evidence that it must leave, and its failures.
 #[utoipa::path(
     tag = "documents",
     params(DocumentId),

@@ -246,6 +246,8 @@ async fn list_syncs(
 }
 
 /// Shows a sync.
+///
+/// While it runs, `step`, `done`, `total`, `counts` and `eta` tell how far it is.
 #[utoipa::path(
     tag = "syncs",
     params(SyncId),

@@ -105,7 +105,8 @@ async fn list_knowledge_bases(
     Ok(Json(paging.page(rows, |row| row.id, show)?))
 }
 
-/// What a new knowledge base shall be. (Not `Debug`: it may hold a key.)
+/// What a new knowledge base shall be.
+// Not `Debug`: it may hold a key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateKnowledgeBase {
@@ -190,6 +191,8 @@ async fn create_knowledge_base(
 }
 
 /// Shows a knowledge base.
+///
+/// Its store, whose key reaches it, its documents by state, and the tool JSON for OpenAI's Responses API.
 #[utoipa::path(
     tag = "knowledge bases",
     params(KnowledgeBaseId),
@@ -207,7 +210,8 @@ async fn show_knowledge_base(
     Ok(HttpResponse::Ok().insert_header(etag.header()).json(KnowledgeBase::counted(&app, row).await?))
 }
 
-/// What to change about a knowledge base; absent fields stay. (Not `Debug`: it may hold a key.)
+/// What to change about a knowledge base; absent fields stay.
+// Not `Debug`: it may hold a key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UpdateKnowledgeBase {

@@ -205,6 +205,8 @@ async fn create_source(
 }
 
 /// Shows a source.
+///
+/// Its status and what hinders it, its documents by state, its syncs, and removals that wait for a decision.
 #[utoipa::path(
     tag = "sources",
     params(SourceId),

@@ -13,7 +13,8 @@ async fn a_live_document_tells_all_that_is_known_of_its_page() {
     let source = house.synced().await;
     let listed = house.get(&format!("/v1/sources/{source}/documents")).await.expect(200);
     assert_eq!(listed.items().len(), 2);
-    let of_child = listed.items().iter().find(|item| item["page_id"] == child.to_string()).unwrap();
+    let of_child =
+        listed.items().iter().find(|item| item["page_id"].as_str() == Some(&child.to_string())).unwrap();
     assert_eq!(
         (&of_child["title"], &of_child["state"], &of_child["version"]),
         (&json!("Carry over"), &json!("live"), &json!(1))
@@ -45,9 +46,11 @@ async fn the_content_is_what_is_in_the_store_byte_for_byte() {
     let base = house.get(&format!("/v1/sources/{source}")).await.str("knowledge_base_id");
     let store = house.get(&format!("/v1/knowledge-bases/{base}")).await.str("vector_store_id");
     let file = document["vector_store_file_id"].as_str().unwrap();
-    let openai = house.simulator.openai();
-    assert_eq!(openai.store(&store).unwrap().entry(file).unwrap().text(), Some(content.text.as_str()));
-    drop(openai);
+    {
+        let openai = house.simulator.openai();
+        let entry = openai.store(&store).unwrap().entry(file).unwrap();
+        assert_eq!(entry.text(), Some(content.text.as_str()));
+    }
     let reader = house.key_with(&[Scope::Read]).await;
     house.call_as(&reader, "GET", &path, None).await.refused(403, "forbidden");
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use simulator::Fault;
+use simulator::{Fault, openai::Project};
 use tidegate::auth::Scope;
 
 use super::house::{House, nobody};
@@ -101,7 +101,7 @@ async fn a_store_whose_making_was_not_answered_is_found_and_not_made_twice() {
     let settled = house.get(&format!("{PATH}/{}", made.id())).await.expect(200);
     assert_eq!(settled.body["status"], "active");
     let openai = house.simulator.openai();
-    let stores: Vec<_> = openai.projects().iter().flat_map(|project| project.stores()).collect();
+    let stores: Vec<_> = openai.projects().iter().flat_map(Project::stores).collect();
     assert_eq!(stores.len(), 1);
     assert_eq!(settled.body["vector_store_id"], stores[0].id);
 }
@@ -207,8 +207,8 @@ async fn a_deleted_knowledge_base_takes_its_files_along_and_is_gone() {
     house.get(&path).await.refused(404, "not_found");
     house.get(&format!("/v1/sources/{source}")).await.refused(404, "not_found");
     let openai = house.simulator.openai();
-    assert_eq!(openai.projects().iter().flat_map(|project| project.stores()).count(), 0);
-    assert_eq!(openai.projects().iter().flat_map(|project| project.files()).count(), 0);
+    assert_eq!(openai.projects().iter().flat_map(Project::stores).count(), 0);
+    assert_eq!(openai.projects().iter().flat_map(Project::files).count(), 0);
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn a_new_source_is_active_and_its_first_sync_is_queued() {
     );
     assert_eq!(house.get(&path).await.expect(200).body, made.body);
     let listed = house.get(&format!("/v1/knowledge-bases/{}/sources", made.str("knowledge_base_id"))).await;
-    assert_eq!(listed.items(), [made.body.clone()]);
+    assert_eq!(listed.items(), std::slice::from_ref(&made.body));
     assert_eq!(house.get("/v1/sources?status=paused").await.items().len(), 0);
     assert_eq!(
         house.get(&format!("/v1/sources?connection_id={}", made.str("connection_id"))).await.items().len(),
