@@ -148,12 +148,11 @@ impl Access {
             Credential::ApiToken(_) => self.check_api_token().await?,
         }
         let client = self.client().await?;
-        let answer = match space_id {
-            Some(id) => client.space(id).await.map(|space| space.id == id),
-            None => {
-                let one = confluence::SpaceQuery { limit: 1, ..Default::default() };
-                client.spaces(&one, None).await.map(|spaces| !spaces.items.is_empty())
-            }
+        let answer = if let Some(id) = space_id {
+            client.space(id).await.map(|space| space.id == id)
+        } else {
+            let one = confluence::SpaceQuery { limit: 1, ..Default::default() };
+            client.spaces(&one, None).await.map(|spaces| !spaces.items.is_empty())
         };
         match answer {
             Err(confluence::Error::NotFound { .. } | confluence::Error::Forbidden { .. }) => Ok(false),
@@ -173,7 +172,7 @@ impl Access {
                 | confluence::Error::Forbidden { .. }
                 | confluence::Error::NotFound { .. })
         );
-        if suspicious && self.refreshed().await? {
+        if suspicious && Box::pin(self.refreshed()).await? {
             Ok(question(self.client().await?).await)
         } else {
             Ok(answer)
@@ -247,8 +246,7 @@ impl Access {
             Ok(_) => Ok(()),
             Err(confluence::Error::Unauthorized { .. } | confluence::Error::Forbidden { .. }) => {
                 let problem = problems::token_dead();
-                store::mark_needs_reconnect(app.db.write(), self.0.connection_id, &problem, app.clock.now())
-                    .await?;
+                store::mark_needs_reconnect(&app.db, self.0.connection_id, &problem, app.clock.now()).await?;
                 Err(AccessError::NeedsReconnect(problem))
             }
             Err(error) => Err(unavailable(error)),

@@ -76,7 +76,7 @@ pub async fn connect_with_token(
 /// Another e-mail address or token for the same site.
 pub async fn reconnect_with_token(
     app: &App,
-    connection: connection::Model,
+    connection: &connection::Model,
     credential: &ApiToken,
 ) -> Result<connection::Model, ApiTokenError> {
     let site_url =
@@ -91,7 +91,7 @@ pub async fn reconnect_with_token(
     }
     let account = (checked.account.account_id, checked.account.display_name);
     let sealed = credential.seal(&app.sealer, connection.id);
-    Ok(store::replace_credential(&app.db, connection, account, sealed, app.clock.now()).await?)
+    Ok(store::replace_credential(&app.db, connection.id, account, sealed, app.clock.now()).await?)
 }
 
 struct Checked {

@@ -131,16 +131,12 @@ fn refuse_foreign(check: &mut Check, fields: &[(&str, &Option<String>)]) {
 }
 
 fn require(check: &mut Check, pointer: &str, field: Option<String>) -> String {
-    match field {
-        Some(text) => {
-            check.text(pointer, &text, 1..=LONGEST);
-            text
-        }
-        None => {
-            check.refuse(pointer, "required", format!("`{}` is required.", pointer.trim_start_matches('/')));
-            String::new()
-        }
-    }
+    let Some(text) = field else {
+        check.refuse(pointer, "required", format!("`{}` is required.", pointer.trim_start_matches('/')));
+        return String::new();
+    };
+    check.text(pointer, &text, 1..=LONGEST);
+    text
 }
 
 fn check_credential(check: &mut Check, email: Option<String>, token: Option<String>) -> (String, String) {

@@ -96,7 +96,8 @@ async fn obtain(app: &App, id: GrantId, wanted: Wanted) -> Result<Token, AccessE
         if !wanted.asks_for_refresh(&grant, now) {
             return Ok(Token { access: open(app, &grant)?.access, generation: grant.generation });
         }
-        let refreshed = refresh(app, &grant, now).await;
+        // Rare, and large for a future: kept out of everybody's way.
+        let refreshed = Box::pin(refresh(app, &grant, now)).await;
         // A token that is about to expire, but has not, is better than none.
         let still_good = grant.access_expires_at > now + app.settings.timing.request_timeout;
         match refreshed {

@@ -1,13 +1,13 @@
 //! Connections: one Confluence authorization of a workspace each, through an OAuth grant or with an API token.
 
 pub mod access;
+mod answers;
 mod api_token;
 mod bodies;
 pub mod browse;
 mod flow;
 mod grants;
 mod oauth;
-mod page;
 mod problems;
 pub mod routes;
 pub mod store;

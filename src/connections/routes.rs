@@ -1,25 +1,21 @@
-//! Connections over HTTP: made, confirmed, reconnected, forgotten; and where Atlassian sends browsers back to.
+//! Connections over HTTP: made, confirmed, reconnected, forgotten.
 
 use actix_web::{
     HttpResponse, delete, get,
-    http::header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    },
+    http::header::{CACHE_CONTROL, LOCATION},
     middleware::from_fn,
     post, web,
 };
-use url::Url;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    AccessError, ApiTokenError, Begun, Callback, ConnectError, Landing, NewConnection, REVOKE_APPS_AT,
-    REVOKE_TOKENS_AT, begin,
+    Begun, NewConnection, REVOKE_APPS_AT, REVOKE_TOKENS_AT, begin,
     bodies::{
-        ConfirmConnection, ConnectionView, CreateConnection, CreateConnectionFields, FinishOauth,
-        ForgottenView, ListConnections, ReconnectConnection, SiteItem,
+        ConfirmConnection, ConnectionView, CreateConnection, CreateConnectionFields, ForgottenView,
+        ListConnections, ReconnectConnection, SiteItem,
     },
-    confirm, connect_with_token, land, page, reconnect, reconnect_with_token,
-    store::{self, ConfirmError, Forgotten, Listed},
+    confirm, connect_with_token, reconnect, reconnect_with_token,
+    store::{self, Forgotten, Listed},
 };
 use crate::{
     app::App,
@@ -27,8 +23,8 @@ use crate::{
         Principal, Require,
         extract::{Manage, Read},
     },
-    entity::{self, connection, connection::ConnectionAuth},
-    http::{FieldError, IdempotencyKey, Json, Kind, Page, Paging, Problem, Query, idempotency},
+    entity::{connection, connection::ConnectionAuth},
+    http::{IdempotencyKey, Json, Kind, Page, Paging, Problem, Query, idempotency},
     ids::{ConnectionId, SourceId},
 };
 
@@ -40,8 +36,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(show_connection)
         .service(confirm_connection)
         .service(reconnect_connection)
-        .service(delete_connection)
-        .service(finish_oauth);
+        .service(delete_connection);
+    super::flow::routes::configure(config);
     super::browse::routes::configure(config);
 }
 
@@ -205,7 +201,7 @@ async fn reconnect_connection(
             ConnectionView::begun(begun, sites(&app, *id).await?)
         }
         ConnectionAuth::ApiToken => {
-            let row = reconnect_with_token(&app, row, &body.check_api_token()?).await?;
+            let row = reconnect_with_token(&app, &row, &body.check_api_token()?).await?;
             app.wake.notify_one();
             view(&app, row).await?
         }
@@ -249,61 +245,6 @@ async fn delete_connection(
         ),
     };
     Ok(Json(ForgottenView { id: *id, revoke_at, message }))
-}
-
-/// Takes a browser back from Atlassian.
-///
-/// The one redirect URI to register. It logs nobody in and connects nothing: it parks the authorization and hands out a
-/// code, by `return_url?connection_id=…&code=…` (or `…&error=…`), or on a page.
-#[utoipa::path(
-    tag = "connections",
-    security(()),
-    params(FinishOauth),
-    responses(
-        (status = 200, description = "A page with the code, or with what went wrong.", body = String, content_type = "text/html"),
-        (status = 303, description = "To the `return_url`."),
-    ),
-)]
-#[get("/v1/oauth/callback")]
-async fn finish_oauth(
-    app: web::Data<App>,
-    Query(query): Query<FinishOauth>,
-) -> Result<HttpResponse, Problem> {
-    let callback =
-        Callback { state: query.state.map(Into::into), code: query.code.map(Into::into), error: query.error };
-    Ok(match land(&app, callback).await? {
-        Landing::Authorized { visit, account_name, code } => match &visit.return_url {
-            Some(url) => {
-                redirect(url, visit.connection_id, "code", secrecy::ExposeSecret::expose_secret(&code))?
-            }
-            None => show(page::authorized(&visit.workspace_name, account_name.as_deref(), &code)),
-        },
-        Landing::Failed { visit, problem } => match &visit.return_url {
-            Some(url) => redirect(url, visit.connection_id, "error", &problem.code)?,
-            None => show(page::failed(&visit.workspace_name, &problem)),
-        },
-        Landing::Unknown => show(page::unknown()),
-    })
-}
-
-fn redirect(return_url: &str, id: ConnectionId, name: &str, value: &str) -> Result<HttpResponse, Problem> {
-    let mut url = Url::parse(return_url).map_err(Problem::internal)?;
-    url.query_pairs_mut().append_pair("connection_id", &id.to_string()).append_pair(name, value);
-    Ok(HttpResponse::SeeOther()
-        .insert_header((LOCATION, url.as_str()))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .finish())
-}
-
-fn show(page: String) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY.as_str()))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(page)
 }
 
 /// Who acts: the caller, for the person it names. A caller that is a person's own speaks for nobody else.
@@ -357,100 +298,4 @@ fn in_use(sources: &[SourceId]) -> Problem {
         "Sources feed from this connection; delete them or give them another connection first.",
     )
     .with("source_ids", ids)
-}
-
-/// A problem of a resource, told because it is in the way.
-fn in_the_way(kind: Kind, problem: &entity::Problem) -> Problem {
-    Problem::new(kind, format!("{} {}", problem.message, problem.action)).with(
-        "problem",
-        serde_json::json!({"code": problem.code, "message": problem.message, "action": problem.action}),
-    )
-}
-
-impl From<AccessError> for Problem {
-    fn from(error: AccessError) -> Self {
-        match error {
-            AccessError::NeedsReconnect(problem) => in_the_way(Kind::NeedsReconnect, &problem),
-            AccessError::SiteGone(problem) => in_the_way(Kind::SiteNotAvailable, &problem),
-            AccessError::Misconfigured(problem) => in_the_way(Kind::OauthMisconfigured, &problem),
-            AccessError::Unavailable { retry_after, source } => {
-                Self::vendor_unavailable("Confluence", retry_after).because(source)
-            }
-            AccessError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<ConnectError> for Problem {
-    fn from(error: ConnectError) -> Self {
-        match error {
-            ConnectError::NotConfigured => Self::new(
-                Kind::OauthNotConfigured,
-                "This installation has no Atlassian OAuth app; connect with an API token, or ask its operator.",
-            ),
-            ConnectError::ReturnUrlNotAllowed => Self::invalid(
-                "/return_url",
-                "not_allowed",
-                "`return_url` must be exactly an entry of TIDEGATE_RETURN_URLS.",
-            ),
-            ConnectError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<ApiTokenError> for Problem {
-    fn from(error: ApiTokenError) -> Self {
-        match error {
-            ApiTokenError::HostNotAllowed => Self::invalid(
-                "/site_url",
-                "not_allowed",
-                "This installation may not call the host of `site_url`.",
-            ),
-            ApiTokenError::NotASite => {
-                Self::invalid("/site_url", "not_a_site", "There is no Confluence Cloud site at `site_url`.")
-            }
-            ApiTokenError::Refused => {
-                Self::invalid("/token", "refused", "The site does not accept this e-mail address and token.")
-            }
-            ApiTokenError::Unavailable(retry_after, error) => {
-                Self::vendor_unavailable("Confluence", retry_after).because(error)
-            }
-            ApiTokenError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<ConfirmError> for Problem {
-    fn from(error: ConfirmError) -> Self {
-        let named = |sites: Vec<super::Site>| {
-            serde_json::json!(sites.into_iter().map(SiteItem::from).collect::<Vec<_>>())
-        };
-        match error {
-            ConfirmError::NotAuthorized => Self::new(
-                Kind::NothingToConfirm,
-                "Nothing waits for a confirmation: nobody came back from Atlassian, it is too late, or too many codes were wrong.",
-            ),
-            ConfirmError::AnotherPrincipal => Self::new(
-                Kind::Forbidden,
-                "Only the principal that began can confirm: the same API key, and the same `end_user` if one was named.",
-            ),
-            ConfirmError::WrongCode { tries_left } => {
-                let error = FieldError::at("/code", "wrong_code", "The code is wrong.");
-                Self::invalid_fields(vec![error]).with("tries_left", tries_left)
-            }
-            ConfirmError::ChooseSites(sites) => {
-                Self::new(Kind::ChooseSites, "This Atlassian account is connected elsewhere, too: name the `site_ids` for this connection.")
-                    .with("sites", named(sites))
-            }
-            ConfirmError::UnknownSite(index) => {
-                Self::invalid(format!("/site_ids/{index}"), "not_found", "The consent does not cover this site.")
-            }
-            ConfirmError::SitesInUse(sites) => {
-                Self::new(Kind::SitesInUse, "Sources use sites that this consent or choice does not cover.")
-                    .with("sites", named(sites))
-            }
-            ConfirmError::Sealed(error) => Self::internal(error),
-            ConfirmError::Db(error) => error.into(),
-        }
-    }
 }

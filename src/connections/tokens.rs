@@ -83,8 +83,8 @@ impl Pair {
         seal(sealer, &place.to_string(), &plain)
     }
 
-    pub fn open(sealer: &Sealer, place: Place, sealed: &[u8]) -> Result<Self, OpenError> {
-        let plain: PlainPair<String> = open(sealer, &place.to_string(), sealed)?;
+    pub fn open(sealer: &Sealer, place: Place, ciphertext: &[u8]) -> Result<Self, OpenError> {
+        let plain: PlainPair<String> = open(sealer, &place.to_string(), ciphertext)?;
         Ok(Self {
             client_id: plain.client_id,
             access: plain.access.into(),
@@ -116,8 +116,8 @@ impl ApiToken {
         seal(sealer, &credential_of(id), &plain)
     }
 
-    pub fn open(sealer: &Sealer, id: ConnectionId, sealed: &[u8]) -> Result<Self, OpenError> {
-        let plain: PlainApiToken<String> = open(sealer, &credential_of(id), sealed)?;
+    pub fn open(sealer: &Sealer, id: ConnectionId, ciphertext: &[u8]) -> Result<Self, OpenError> {
+        let plain: PlainApiToken<String> = open(sealer, &credential_of(id), ciphertext)?;
         Ok(Self { email: plain.email.into(), token: plain.token.into() })
     }
 }
@@ -132,8 +132,8 @@ fn seal(sealer: &Sealer, purpose: &str, plain: &impl Serialize) -> Vec<u8> {
     sealer.seal(purpose, &plain)
 }
 
-fn open<T: DeserializeOwned>(sealer: &Sealer, purpose: &str, sealed: &[u8]) -> Result<T, OpenError> {
-    let plain = sealer.open(purpose, sealed)?;
+fn open<T: DeserializeOwned>(sealer: &Sealer, purpose: &str, ciphertext: &[u8]) -> Result<T, OpenError> {
+    let plain = sealer.open(purpose, ciphertext)?;
     serde_json::from_slice(&plain).map_err(|_| OpenError::Damaged)
 }
 
@@ -160,11 +160,11 @@ mod tests {
     #[test]
     fn a_pair_opens_only_in_its_place() {
         let (sealer, attempt, grant) = (sealer(), AttemptId::new(), GrantId::new());
-        let sealed = pair().seal(&sealer, Place::Attempt(attempt));
-        let opened = Pair::open(&sealer, Place::Attempt(attempt), &sealed).unwrap();
+        let ciphertext = pair().seal(&sealer, Place::Attempt(attempt));
+        let opened = Pair::open(&sealer, Place::Attempt(attempt), &ciphertext).unwrap();
         assert_eq!(opened.refresh.expose_secret(), "refresh");
-        assert_eq!(Pair::open(&sealer, Place::Grant(grant), &sealed).unwrap_err(), OpenError::Damaged);
-        assert!(Pair::open(&sealer, Place::Attempt(AttemptId::new()), &sealed).is_err());
+        assert_eq!(Pair::open(&sealer, Place::Grant(grant), &ciphertext).unwrap_err(), OpenError::Damaged);
+        assert!(Pair::open(&sealer, Place::Attempt(AttemptId::new()), &ciphertext).is_err());
     }
 
     #[test]

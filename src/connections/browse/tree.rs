@@ -85,10 +85,7 @@ impl<'a> Known<'a> {
     }
 
     fn has_children(&self, id: &str) -> Option<bool> {
-        match self.parents.contains(id) {
-            true => Some(true),
-            false => self.complete.then_some(false),
-        }
+        if self.parents.contains(id) { Some(true) } else { self.complete.then_some(false) }
     }
 }
 

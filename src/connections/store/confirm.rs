@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect, sea_query::Expr,
+    ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use subtle::ConstantTimeEq;
 
@@ -26,7 +26,7 @@ use crate::{
         Problem, connection, connection::ConnectionStatus, connection_attempt,
         connection_attempt::AttemptStatus, connection_site, grant, grant::GrantStatus,
     },
-    ids::{AttemptId, ConnectionId, GrantId},
+    ids::{AttemptId, ConnectionId, GrantId, WorkspaceId},
     seal::{OpenError, Sealer},
     sources,
 };
@@ -78,9 +78,6 @@ pub async fn confirm(
     confirmation: &Confirmation<'_>,
 ) -> Result<connection::Model, ConfirmError> {
     let tx = db.begin().await?;
-    let connection =
-        connection::Entity::find_by_id(confirmation.connection_id).lock_exclusive().one(&tx).await?;
-    let Some(connection) = connection else { return Err(ConfirmError::NotAuthorized) };
     let attempt = match check(&tx, confirmation).await {
         // The try that was used up stays used up.
         Err(error @ ConfirmError::WrongCode { .. }) => {
@@ -91,13 +88,16 @@ pub async fn confirm(
     };
     let pair = Pair::open(sealer, Place::Attempt(attempt.id), attempt.parked.as_deref().unwrap_or_default())?;
     let account_id = attempt.account_id.clone().unwrap_or_default();
-    let known = known_grant(&tx, &pair.client_id, &account_id).await?;
+    let known = lock_grants(&tx, confirmation.connection_id, &pair.client_id, &account_id).await?;
+    let connection =
+        connection::Entity::find_by_id(confirmation.connection_id).lock_exclusive().one(&tx).await?;
+    let connection = connection.ok_or(ConfirmError::NotAuthorized)?;
     let sites = choose(&tx, &connection, &attempt, known.as_ref(), confirmation.site_ids).await?;
     let grant_id = keep_pair(&tx, sealer, known, &account_id, &pair, confirmation.now).await?;
     let previous = connection.grant_id.filter(|previous| *previous != grant_id);
     let connection = activate(&tx, connection, &attempt, grant_id, confirmation.now).await?;
     fix_sites(&tx, connection.id, sites).await?;
-    sources::store::follow_connection(&tx, connection.id, confirmation.now).await?;
+    follow_sources(&tx, grant_id, connection.workspace_id, confirmation.now).await?;
     if let Some(previous) = previous {
         forget_if_unused(&tx, previous).await?;
     }
@@ -136,17 +136,20 @@ async fn check(
     Err(ConfirmError::WrongCode { tries_left: MOST_TRIES - tries })
 }
 
-async fn known_grant(
+/// Locks the grant that the connection has and the one it is about to have, and answers the latter if it exists.
+async fn lock_grants(
     tx: &DatabaseTransaction,
+    connection_id: ConnectionId,
     client_id: &str,
     account_id: &str,
 ) -> Result<Option<grant::Model>, DbErr> {
-    grant::Entity::find()
-        .filter(grant::Column::ClientId.eq(client_id))
-        .filter(grant::Column::AccountId.eq(account_id))
-        .lock_exclusive()
-        .one(tx)
-        .await
+    let of_account = grant::Column::ClientId.eq(client_id).and(grant::Column::AccountId.eq(account_id));
+    let present =
+        super::connection_by_id(tx, connection_id).await?.and_then(|connection| connection.grant_id);
+    let both = Condition::any().add(of_account).add_option(present.map(|id| grant::Column::Id.eq(id)));
+    let grants =
+        grant::Entity::find().filter(both).order_by_asc(grant::Column::Id).lock_exclusive().all(tx).await?;
+    Ok(grants.into_iter().find(|grant| grant.client_id == client_id && grant.account_id == account_id))
 }
 
 /// The sites that the connection shall see from now on.
@@ -293,4 +296,22 @@ async fn fix_sites(
     let of_connection = Condition::all().add(connection_site::Column::ConnectionId.eq(connection_id));
     connection_site::Entity::delete_many().filter(of_connection).exec(tx).await?;
     insert_sites(tx, connection_id, sites).await
+}
+
+/// The sources of the account's connections in this workspace work again, and are due.
+async fn follow_sources(
+    tx: &DatabaseTransaction,
+    grant_id: GrantId,
+    workspace_id: WorkspaceId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let siblings = connection::Entity::find()
+        .filter(connection::Column::GrantId.eq(grant_id))
+        .filter(connection::Column::WorkspaceId.eq(workspace_id))
+        .all(tx)
+        .await?;
+    for connection in siblings {
+        sources::store::follow_connection(tx, connection.id, now).await?;
+    }
+    Ok(())
 }

@@ -11,8 +11,8 @@ use crate::{
     app::Db,
     connections::Site,
     entity::{
-        Problem, connection, connection::ConnectionStatus, connection_attempt, connection_site, source,
-        source::SourceStatus, workspace,
+        Problem, connection, connection::ConnectionStatus, connection_attempt, connection_site, grant,
+        source, source::SourceStatus, workspace,
     },
     ids::{ConnectionId, SourceId, WorkspaceId},
     sources,
@@ -149,50 +149,47 @@ pub(super) async fn insert_sites(
 /// A new e-mail and token for an API-token connection, which works again with them.
 pub async fn replace_credential(
     db: &Db,
-    mut connection: connection::Model,
+    id: ConnectionId,
     account: (String, Option<String>),
     credential: Vec<u8>,
     now: DateTime<Utc>,
 ) -> Result<connection::Model, DbErr> {
-    connection.account_id = Some(account.0);
-    connection.account_name = account.1;
-    connection.credential = Some(credential);
-    connection.status = ConnectionStatus::Active;
-    connection.problem = None;
-    connection.updated_at = now;
     let changed = connection::ActiveModel {
-        id: Set(connection.id),
-        account_id: Set(connection.account_id.clone()),
-        account_name: Set(connection.account_name.clone()),
-        credential: Set(connection.credential.clone()),
-        status: Set(connection.status),
+        id: Set(id),
+        account_id: Set(Some(account.0)),
+        account_name: Set(account.1),
+        credential: Set(Some(credential)),
+        status: Set(ConnectionStatus::Active),
         problem: Set(None),
         updated_at: Set(now),
         ..Default::default()
     };
     let tx = db.begin().await?;
     let connection = changed.update(&tx).await?;
-    sources::store::follow_connection(&tx, connection.id, now).await?;
+    sources::store::follow_connection(&tx, id, now).await?;
     tx.commit().await?;
     Ok(connection)
 }
 
-/// An active connection stops working until a person reconnects it, and its sources with it. False if it no longer was active.
+/// An active connection stops working until a person reconnects it, and its sources with it. False if it no longer
+/// was active.
 pub async fn mark_needs_reconnect(
-    db: &impl ConnectionTrait,
+    db: &Db,
     id: ConnectionId,
     problem: &Problem,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
+    let tx = db.begin().await?;
     let done = connection::Entity::update_many()
         .col_expr(connection::Column::Status, Expr::value(ConnectionStatus::NeedsReconnect))
         .col_expr(connection::Column::Problem, Expr::value(problem.clone()))
         .col_expr(connection::Column::UpdatedAt, Expr::value(now))
         .filter(connection::Column::Id.eq(id))
         .filter(connection::Column::Status.eq(ConnectionStatus::Active))
-        .exec(db)
+        .exec(&tx)
         .await?;
-    sources::store::follow_connection(db, id, now).await?;
+    sources::store::follow_connection(&tx, id, now).await?;
+    tx.commit().await?;
     Ok(done.rows_affected > 0)
 }
 
@@ -208,11 +205,17 @@ pub enum Forgotten {
 /// Deletes a connection with its tokens, and its grant if it was the grant's last.
 pub async fn forget(db: &Db, workspace_id: WorkspaceId, id: ConnectionId) -> Result<Forgotten, DbErr> {
     let tx = db.begin().await?;
-    let found = connection::Entity::find_by_id(id)
-        .filter(connection::Column::WorkspaceId.eq(workspace_id))
+    connection_attempt::Entity::find()
+        .filter(connection_attempt::Column::ConnectionId.eq(id))
+        .order_by_asc(connection_attempt::Column::Id)
         .lock_exclusive()
-        .one(&tx)
+        .all(&tx)
         .await?;
+    let Some(found) = connection(&tx, workspace_id, id).await? else { return Ok(Forgotten::NotFound) };
+    if let Some(grant_id) = found.grant_id {
+        grant::Entity::find_by_id(grant_id).lock_exclusive().one(&tx).await?;
+    }
+    let found = connection::Entity::find_by_id(id).lock_exclusive().one(&tx).await?;
     let Some(connection) = found else { return Ok(Forgotten::NotFound) };
     let users = source::Entity::find().filter(source::Column::ConnectionId.eq(id));
     let in_use: Vec<SourceId> = users

@@ -1,4 +1,6 @@
 //! What the database knows about connections, the walks that authorize them, their grants and points.
+//!
+//! Who locks more than one kind of row locks attempts before grants before connections.
 
 mod attempts;
 mod confirm;

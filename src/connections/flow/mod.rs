@@ -4,6 +4,9 @@
 //! * a callback connects nothing: it parks tokens until the principal that began brings the code;
 //! * nothing that fails on the way touches a connection that works.
 
+mod page;
+pub mod routes;
+
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use secrecy::SecretString;
@@ -281,5 +284,11 @@ fn plain_code(error: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> SecretString {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for half in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(half.into(), 16));
+        }
+    }
+    text.into()
 }
