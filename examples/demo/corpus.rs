@@ -42,7 +42,8 @@ fn report(documents: &[Value], expected: usize) -> anyhow::Result<()> {
         *states.entry(state).or_default() += 1;
         let reason = document["reason"].as_str().unwrap_or_default();
         if state != "live" {
-            remark(&format!("{state}: {}: {reason}", text(document, "title")?));
+            let message = document["message"].as_str().unwrap_or_default();
+            remark(&format!("  {state} ({reason}): “{}”. {message}", text(document, "title")?));
         }
         if state != "live" && (state != "skipped" || reason.is_empty()) {
             unexplained += 1;

@@ -132,7 +132,7 @@ fn settings(port: u16, return_url: &str, folder: &Path, simulator: &Simulator) -
         sync_interval: SYNC_INTERVAL,
         min_source_interval: SYNC_INTERVAL,
         return_urls: vec![return_url.to_owned()],
-        // The simulated vendor has no quota, so each tick may look at everything.
+        // The simulated vendors have no quota, so each tick may look at everything, and uploads need not wait.
         confluence_points_per_hour: u32::MAX,
         confluence_allowed_hosts: AllowedHosts::parse([format!("127.0.0.1:{}", simulator.port()).as_str()])
             .map_err(|message| anyhow!(message))?,
@@ -146,6 +146,7 @@ fn settings(port: u16, return_url: &str, folder: &Path, simulator: &Simulator) -
     settings.atlassian.auth_url = simulator.auth_url().parse()?;
     settings.atlassian.api_url = simulator.api_url().parse()?;
     settings.openai.api_key = Some(options.openai_key.clone().into());
+    settings.openai.uploads_per_minute = None;
     settings.openai.base_url = simulator.openai_url().parse()?;
     Ok(settings)
 }
