@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::{
     app::App,
+    auth,
     connections,
     engine::{self, store::syncs::Claim, tick},
     http::{self, edge},
@@ -188,6 +189,7 @@ pub fn bind(app: &App) -> anyhow::Result<(Server, SocketAddr)> {
         WebApp::new()
             .app_data(data.clone())
             .configure(http::configure(&document, rendered.clone()))
+            .wrap(from_fn(auth::extract::identify))
             .wrap(cors(&data.settings.cors_origins))
             .wrap(from_fn(edge::problems))
             .wrap(Compress::default())

@@ -1,11 +1,17 @@
 //! Authority in the signature: a handler that takes `Require<Manage>` is only reached with that scope.
 
-use std::{future::Future, marker::PhantomData, ops::Deref, pin::Pin};
+use std::{
+    future::{Ready, ready},
+    marker::PhantomData,
+    ops::Deref,
+};
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
-    dev::Payload,
-    http::header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    Error, FromRequest, HttpMessage, HttpRequest,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE},
+    middleware::Next,
     web,
 };
 
@@ -67,31 +73,50 @@ needs! {
 
 impl<S: Needs> FromRequest for Require<S> {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let principal = principal(&request).await?;
-            if let Some(scope) = S::SCOPE.filter(|scope| !principal.scopes.contain(*scope)) {
-                return Err(lacks(scope));
+        ready(principal(request).and_then(|principal| {
+            match S::SCOPE.filter(|scope| !principal.scopes.contain(*scope)) {
+                Some(scope) => Err(lacks(scope)),
+                None => Ok(Self { principal, scope: PhantomData }),
             }
-            Ok(Self { principal, scope: PhantomData })
-        })
+        }))
     }
 }
 
-/// The principal of a request, looked up once.
-pub async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
-    if let Some(principal) = request.extensions().get::<Principal>() {
-        return Ok(principal.clone());
+/// The layer that looks up who calls, before anything of the request is read: so that a caller without a valid key is
+/// told that and nothing else.
+pub async fn identify<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    match look_up(&request).await {
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_left_body),
+        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
     }
+}
+
+async fn look_up(request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(secret) = bearer(request.headers()) else { return Ok(()) };
     let app =
         request.app_data::<web::Data<App>>().ok_or_else(|| Problem::internal("no App in the server"))?;
-    let secret = bearer(request).ok_or(Refusal::Missing)?;
-    let principal = authenticate(app, secret).await?;
-    request.extensions_mut().insert(principal.clone());
-    Ok(principal)
+    match authenticate(app, secret).await {
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            Ok(())
+        }
+        // Whether that matters is for the route to say.
+        Err(Refusal::Missing | Refusal::Invalid) => Ok(()),
+        Err(refusal @ Refusal::Db(_)) => Err(refusal.into()),
+    }
+}
+
+/// The principal of a request.
+pub fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+    let known = request.extensions().get::<Principal>().cloned();
+    let refusal = || if bearer(request.headers()).is_some() { Refusal::Invalid } else { Refusal::Missing };
+    known.ok_or_else(|| refusal().into())
 }
 
 /// The problem of a key without `scope`.
@@ -102,8 +127,8 @@ pub fn lacks(scope: Scope) -> Problem {
         .header(WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
 }
 
-fn bearer(request: &HttpRequest) -> Option<&str> {
-    let (scheme, secret) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let secret = secret.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
 }

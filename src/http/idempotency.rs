@@ -114,7 +114,7 @@ async fn prepare(request: &mut ServiceRequest) -> Result<Turn, Problem> {
     let key = valid_key(key)?;
     let app = request.app_data::<web::Data<App>>().cloned();
     let app = app.ok_or_else(|| Problem::internal("no App in the server"))?;
-    let caller = principal(request.request()).await?;
+    let caller = principal(request.request())?;
     let route = format!("{} {}", request.method(), request.match_pattern().unwrap_or_default());
     let slot = Slot { workspace_id: caller.workspace_id, principal: caller.owner(), route, key };
     let hash = hash_request(request).await?;

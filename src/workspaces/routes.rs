@@ -152,6 +152,8 @@ async fn create_workspace(
 }
 
 /// Shows a workspace.
+///
+/// One that is being deleted is still shown, with its status, until it is gone.
 #[utoipa::path(
     tag = "workspaces",
     security(("bearer" = ["operator"])),

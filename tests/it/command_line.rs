@@ -1,0 +1,144 @@
+//! The program as a person starts it.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+fn tidegate(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.current_dir(folder).env_clear().env("TIDEGATE_LISTEN", "127.0.0.1:0");
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    tidegate(folder).args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn told(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} {errors}", output.status);
+    String::from_utf8(output.stdout.clone()).unwrap().trim().to_owned()
+}
+
+#[test]
+fn wrong_settings_end_with_2_and_one_readable_message() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "TIDEGATE_SYNC_INTERVAL=soon\n").unwrap();
+    let output = tidegate(folder.path()).arg("serve").env("TIDEGATE_LISTEN", "nowhere").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.starts_with("tidegate: 2 settings are wrong:\n"), "{message}");
+    assert!(
+        message.contains("\n  TIDEGATE_LISTEN ") && message.contains("\n  TIDEGATE_SYNC_INTERVAL "),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_document_needs_no_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = tidegate(folder.path()).arg("openapi").env("TIDEGATE_LISTEN", "nowhere").output().unwrap();
+    let document: serde_json::Value = serde_json::from_str(&told(&output)).unwrap();
+    assert_eq!(document["info"]["title"], "Tidegate");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
+}
+
+#[test]
+fn made_secrets_are_taken_as_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = told(&run(folder.path(), &["secrets", "generate"]));
+    std::fs::write(folder.path().join(".env"), secrets).unwrap();
+    told(&run(folder.path(), &["migrate"]));
+}
+
+#[test]
+fn workspaces_and_keys_are_made_listed_and_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let workspace = told(&run(folder, &["workspaces", "create", "--name", "Acme", "--external-id", "acme"]));
+    assert_eq!(told(&run(folder, &["workspaces", "list"])), format!("{workspace}\tactive\tacme\tAcme"));
+    let twice = run(folder, &["workspaces", "create", "--name", "Acme", "--external-id", "acme"]);
+    assert_eq!(twice.status.code(), Some(1));
+    let create = ["keys", "create", "--workspace", "acme", "--name", "ci", "--scopes", "read,sync"];
+    let secret = told(&run(folder, &create));
+    let listed = told(&run(folder, &["keys", "list", "--workspace", &workspace]));
+    let columns: Vec<_> = listed.split('\t').collect();
+    let [id, beginning, "read,sync", "-", "ci"] = columns[..] else { panic!("{listed}") };
+    assert!(secret.starts_with(beginning));
+    told(&run(folder, &["keys", "revoke", id]));
+    assert_eq!(told(&run(folder, &["keys", "list", "--workspace", "acme"])), "");
+    assert_eq!(run(folder, &["keys", "revoke", id]).status.code(), Some(1));
+    assert_eq!(run(folder, &["keys", "list", "--workspace", "nobody"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_copied_database_becomes_an_installation_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    told(&run(folder.path(), &["migrate"]));
+    let first = told(&run(folder.path(), &["new-installation"]));
+    let second = told(&run(folder.path(), &["new-installation"]));
+    assert!(first.contains("tg_") && first != second, "{first}");
+}
+
+/// Ends the process if the test fails before it does.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// The first lines that `serve` tells a person: the address of the docs and the key.
+fn welcome(child: &mut Child) -> (String, String) {
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut docs = String::new();
+    for line in lines {
+        let line = line.unwrap();
+        if let Some(address) = line.strip_prefix("  Explore the API   ") {
+            address.clone_into(&mut docs);
+        }
+        if let Some(key) = line.strip_prefix("  with this key     ") {
+            return (docs, key.to_owned());
+        }
+    }
+    panic!("no key was told");
+}
+
+fn serve(folder: &Path) -> Guard {
+    let mut command = tidegate(folder);
+    Guard(command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+#[tokio::test]
+async fn on_a_laptop_it_serves_without_settings_and_stops_when_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = serve(folder.path());
+    let (docs, key) = welcome(&mut service.0);
+    let http = reqwest::Client::new();
+    assert_eq!(http.get(&docs).send().await.unwrap().status(), 200);
+    let me = docs.replace("/docs", "/v1/me");
+    assert_eq!(http.get(&me).bearer_auth(&key).send().await.unwrap().status(), 200);
+    let second = run(folder.path(), &["keys", "list"]);
+    assert_eq!(second.status.code(), Some(1), "an embedded database is for one process");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("in use by another process"));
+    let id = service.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(service.0.wait().unwrap().code(), Some(0));
+    assert!(told(&run(folder.path(), &["keys", "list"])).contains("bootstrap"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_for_a_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = tidegate(folder.path()).arg("serve").env("TIDEGATE_LISTEN", &address).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains(&format!("tidegate: cannot listen on {address}")), "{message}");
+}
