@@ -150,24 +150,24 @@ mod tests {
     #[test]
     fn what_was_sealed_opens_for_the_same_purpose() {
         let sealer = sealer(&["a"]);
-        let sealed = sealer.seal("grants:1", b"token");
-        assert_eq!(&**sealer.open("grants:1", &sealed).unwrap(), b"token");
-        assert!(!sealed.windows(5).any(|window| window == b"token"));
-        assert_ne!(sealed, sealer.seal("grants:1", b"token"), "each sealing has its own nonce");
+        let blob = sealer.seal("grants:1", b"token");
+        assert_eq!(&**sealer.open("grants:1", &blob).unwrap(), b"token");
+        assert!(!blob.windows(5).any(|window| window == b"token"));
+        assert_ne!(blob, sealer.seal("grants:1", b"token"), "each sealing has its own nonce");
     }
 
     #[test]
     fn another_purpose_does_not_open_it() {
         let sealer = sealer(&["a"]);
-        let sealed = sealer.seal("grants:1", b"token");
-        assert_eq!(sealer.open("grants:2", &sealed), Err(OpenError::Damaged));
+        let blob = sealer.seal("grants:1", b"token");
+        assert_eq!(sealer.open("grants:2", &blob), Err(OpenError::Damaged));
     }
 
     #[test]
     fn another_key_does_not_open_it() {
-        let sealed = sealer(&["a"]).seal("x", b"token");
-        assert_eq!(sealer(&["b"]).open("x", &sealed), Err(OpenError::UnknownKey("a".to_owned())));
-        let mut renamed = sealed;
+        let blob = sealer(&["a"]).seal("x", b"token");
+        assert_eq!(sealer(&["b"]).open("x", &blob), Err(OpenError::UnknownKey("a".to_owned())));
+        let mut renamed = blob;
         renamed[2] = b'b';
         assert_eq!(sealer(&["b"]).open("x", &renamed), Err(OpenError::Damaged));
     }
@@ -184,12 +184,12 @@ mod tests {
     #[test]
     fn every_changed_or_missing_byte_is_noticed() {
         let sealer = sealer(&["a"]);
-        let sealed = sealer.seal("x", b"token");
-        for at in 0..sealed.len() {
-            let mut changed = sealed.clone();
+        let blob = sealer.seal("x", b"token");
+        for at in 0..blob.len() {
+            let mut changed = blob.clone();
             changed[at] ^= 1;
             assert!(sealer.open("x", &changed).is_err(), "byte {at}");
-            assert!(sealer.open("x", &sealed[..at]).is_err(), "cut at {at}");
+            assert!(sealer.open("x", &blob[..at]).is_err(), "cut at {at}");
         }
     }
 

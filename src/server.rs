@@ -128,7 +128,7 @@ async fn work(app: App) -> anyhow::Result<()> {
                 let Some(claim) = claim(&app, &claimed).await else { break };
                 claimed.push(claim.source.id);
                 let app = app.clone();
-                runs.spawn(async move { engine::sync(&app, claim).await });
+                runs.spawn(async move { Box::pin(engine::sync(&app, claim)).await });
             }
             tokio::select! {
                 () = &mut pass => break,

@@ -31,7 +31,7 @@
 //!    [`Check`]. For lists, [`Paging`] and [`Page`]. A POST that creates says
 //!    `#[post("/v1/things", wrap = "from_fn(idempotency::once)")]` and `params(IdempotencyKey)`.
 //! 4. Return `Result<_, Problem>`. Each domain has `impl From<its store's Error> for Problem` in its `routes.rs`: one
-//!    exhaustive `match`. A new kind of problem is a line in [`problem::Kind`].
+//!    exhaustive `match`. A new kind of problem is a line in `kind.rs`.
 //! 5. Add the handler to the domain's `configure`, and a new domain's `configure` to [`routes`].
 //! 6. Regenerate the document: `cargo run -- openapi > openapi/openapi.json`.
 
@@ -44,6 +44,7 @@ pub mod etag;
 pub mod fallback;
 pub mod health;
 pub mod idempotency;
+mod kind;
 pub mod paging;
 pub mod problem;
 pub mod store;

@@ -11,6 +11,7 @@ mod auth;
 mod clients;
 mod command_line;
 mod conventions;
+mod database;
 mod engine;
 mod harness;
 mod idempotency;

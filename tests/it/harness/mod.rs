@@ -1,7 +1,6 @@
 //! What stories need: a real Tidegate over HTTP, its own database, the simulator, and one clock for all.
 
-pub mod client;
-pub mod database;
+mod client;
 
 use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 
@@ -19,7 +18,8 @@ use tidegate::{
 };
 
 pub use client::{Answer, Client};
-pub use database::Database;
+
+use crate::database::TestDatabase;
 
 /// The operator's key of every test.
 pub const OPERATOR_KEY: &str = "tg_operator-key-of-the-tests-0123456789";
@@ -41,7 +41,7 @@ pub struct TestApp {
     pub api: Client,
     pub workspace: WorkspaceId,
     _server: Serving,
-    _database: Database,
+    _database: TestDatabase,
 }
 
 impl TestApp {
@@ -53,7 +53,7 @@ impl TestApp {
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let options = Options { clock: simulator::Clock::frozen(start()), ..Options::default() };
         let simulator = Simulator::start(options).unwrap();
-        let database = Database::fresh().await;
+        let database = TestDatabase::create().await;
         let mut settings = settings(&simulator, &database);
         change(&mut settings);
         let app = App::open(settings, Clock::manual(start())).await.unwrap();
@@ -109,7 +109,7 @@ impl TestApp {
 }
 
 /// The settings of a test: the simulator in the place of the vendors, and no waiting.
-pub fn settings(simulator: &Simulator, database: &Database) -> Settings {
+pub fn settings(simulator: &Simulator, database: &TestDatabase) -> Settings {
     let options = simulator.options();
     let default = Settings::default();
     Settings {
