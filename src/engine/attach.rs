@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
-use sea_orm::ActiveValue::Set;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -203,15 +202,15 @@ async fn refusal(run: &Run, error: openai::Error) -> Stop {
 async fn plan(run: &Run, files: &[(FileId, BatchFile)]) -> Result<BatchId, Stop> {
     let (id, now) = (BatchId::new(), run.now());
     let deadline = TimeDelta::from_std(run.app.settings.timing.indexing_deadline).unwrap_or(TimeDelta::MAX);
-    let row = batch::ActiveModel {
-        id: Set(id),
-        source_id: Set(run.source().id),
-        knowledge_base_id: Set(run.knowledge_base.id),
-        vendor_id: Set(None),
-        status: Set(BatchStatus::Sending),
-        size: Set(i32::try_from(files.len()).unwrap_or(i32::MAX)),
-        sent_at: Set(now),
-        deadline_at: Set(now + deadline),
+    let row = batch::Model {
+        id,
+        source_id: run.source().id,
+        knowledge_base_id: run.knowledge_base.id,
+        vendor_id: None,
+        status: BatchStatus::Sending,
+        size: i32::try_from(files.len()).unwrap_or(i32::MAX),
+        sent_at: now,
+        deadline_at: now + deadline,
     };
     let described: Vec<(FileId, serde_json::Value)> =
         files.iter().map(|(id, body)| (*id, serde_json::json!(body.attributes))).collect();

@@ -3,13 +3,11 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
-mod clients;
-mod connections;
-mod database;
 mod architecture;
 mod auth;
 mod clients;
 mod command_line;
+mod connections;
 mod conventions;
 mod database;
 mod engine;

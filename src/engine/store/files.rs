@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Value,
     sea_query::{CaseStatement, Expr, ExprTrait, Query},
 };
 
@@ -115,11 +116,11 @@ pub async fn candidate_count(db: &impl ConnectionTrait, source: SourceId) -> Res
 /// Notes a batch before the call that attaches its files, with the attributes that they will have.
 pub async fn attach(
     tx: &impl ConnectionTrait,
-    batch: batch::ActiveModel,
+    batch: batch::Model,
     files: &[(FileId, serde_json::Value)],
 ) -> Result<(), DbErr> {
-    let id = batch.id.clone().unwrap();
-    batch::Entity::insert(batch).exec_without_returning(tx).await?;
+    let id = batch.id;
+    batch::Entity::insert(batch.into_active_model()).exec_without_returning(tx).await?;
     for (file, attributes) in files {
         let values = file::ActiveModel {
             stage: Set(FileStage::Attaching),
