@@ -95,12 +95,13 @@ async fn record(run: &Run, group: Vec<Sent>, ready: &mut Vec<Ready>) -> Result<(
     let tx = run.begin().await?;
     for sent in group {
         match sent {
-            Sent::Uploaded(document, mut file, openai_id) => {
+            Sent::Uploaded(uploaded, openai_id) => {
+                let (document, mut file) = *uploaded;
                 ids.push((file.id, openai_id.clone()));
                 file.openai_file_id = Some(openai_id);
                 ready.push((document, file));
             }
-            Sent::NotSent(file) => {
+            Sent::Unsent(file) => {
                 run.tried(file.document_id);
                 unsent.push(file.id);
             }

@@ -86,12 +86,12 @@ async fn delete_files(
 /// The last source is gone: the store goes, too, if it was asked for, if we made it, and if nothing foreign is in it.
 async fn erase_knowledge_base(app: &App, knowledge_base: &knowledge_base::Model) -> Result<(), Stop> {
     debug_assert_eq!(knowledge_base.status, KnowledgeBaseStatus::Deleting, "only these are asked for");
-    let ours = knowledge_base.origin == StoreOrigin::Created;
-    if let Some(store) = knowledge_base.vector_store_id.as_deref().filter(|_| !knowledge_base.forget) {
-        if knowledge_base.delete_store && ours {
-            let openai = knowledge_bases::client(app, knowledge_base).map_err(Stop::failed)?;
-            delete_store(&openai, store).await?;
-        }
+    let goes_too = knowledge_base.delete_store
+        && knowledge_base.origin == StoreOrigin::Created
+        && !knowledge_base.forget;
+    if let Some(store) = knowledge_base.vector_store_id.as_deref().filter(|_| goes_too) {
+        let openai = knowledge_bases::client(app, knowledge_base).map_err(Stop::failed)?;
+        delete_store(&openai, store).await?;
     }
     erased::knowledge_base(&app.db, knowledge_base.id).await?;
     tracing::info!(knowledge_base.id = %knowledge_base.id, "a knowledge base was erased");

@@ -11,7 +11,8 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{
-    attach, confirm,
+    attach::{self, Ready},
+    confirm,
     render::{self, Upload},
     run::Run,
     settle::Left,
@@ -19,7 +20,7 @@ use super::{
     store::{self, documents::Item},
 };
 use crate::{
-    entity::{document, document::Work, file},
+    entity::{document::Work, file},
     openai,
 };
 
@@ -34,11 +35,11 @@ const KIBIBYTES_IN_FLIGHT: usize = 64 * 1024;
 #[derive(Debug)]
 pub enum Sent {
     /// OpenAI has it under this id.
-    Uploaded(document::Model, file::Model, String),
+    Uploaded(Box<Ready>, String),
     /// It certainly does not exist: it was not sent.
-    NotSent(file::Model),
+    Unsent(Box<file::Model>),
     /// OpenAI refuses this text.
-    Refused(file::Model, String),
+    Refused(Box<file::Model>, String),
     /// It may exist: the answer is lost, and the next run looks for it.
     Unknown,
 }
@@ -134,22 +135,22 @@ async fn upload(
 async fn send(run: &Run, upload: Upload) -> Result<Sent, Stop> {
     let Upload { document, file, text } = upload;
     if run.is_halted() {
-        return Ok(Sent::NotSent(file));
+        return Ok(Sent::Unsent(Box::new(file)));
     }
     run.pace.upload().await;
     run.may_write()?;
     match run.openai.upload_file(&file.file_name, Bytes::from(text)).await {
-        Ok(uploaded) => Ok(Sent::Uploaded(document, file, uploaded.id)),
+        Ok(uploaded) => Ok(Sent::Uploaded(Box::new((document, file)), uploaded.id)),
         Err(error) if error.effect_unknown() => {
             tracing::warn!(document.id = %document.id, %error, "the answer to an upload is lost");
             run.tried(document.id);
             run.note_trouble(error.into());
             Ok(Sent::Unknown)
         }
-        Err(openai::Error::Rejected { message, .. }) => Ok(Sent::Refused(file, message)),
+        Err(openai::Error::Rejected { message, .. }) => Ok(Sent::Refused(Box::new(file), message)),
         Err(error) => {
             run.halt(error.into());
-            Ok(Sent::NotSent(file))
+            Ok(Sent::Unsent(Box::new(file)))
         }
     }
 }

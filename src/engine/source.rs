@@ -35,11 +35,12 @@ pub async fn sync(app: &App, claim: Claim) {
     let span = tracing::info_span!("sync", source.id = %claim.source.id, sync.id = %claim.sync.id);
     async {
         let (source, sync, lease) = (claim.source.id, claim.sync.id, claim.lease.clone());
-        if let Err(error) = run(app, claim).await {
+        // The whole line is one future, and a large one.
+        if let Err(error) = Box::pin(run(app, claim)).await {
             match error {
                 Stop::LeaseLost => tracing::info!("another process has the source now"),
                 error => {
-                    tracing::error!(%source, %sync, error = &error as &dyn std::error::Error, "a run failed")
+                    tracing::error!(%source, %sync, error = &error as &dyn std::error::Error, "a run failed");
                 }
             }
             if let Err(error) = lease.release(&app.db).await {
