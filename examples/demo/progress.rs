@@ -12,13 +12,14 @@ use crate::api::{Api, remark, text};
 pub async fn run_sync(api: &Api, source: &str) -> anyhow::Result<Value> {
     let asked = api.post(&format!("/v1/sources/{source}/syncs"), json!({"mode": "delta"})).await?;
     let path = format!("/v1/syncs/{}", text(&asked, "id")?);
-    let bar = ProgressBar::new(0);
+    let bar = ProgressBar::new(1);
     bar.set_style(ProgressStyle::with_template("    {bar:40.cyan/black} {pos}/{len} {msg}")?);
     let mut polls = 0;
     let ended = loop {
         let sync = api.poll(&path).await?;
         polls += 1;
-        bar.set_length(sync["total"].as_u64().unwrap_or(0));
+        // An empty bar until it is known how much there is.
+        bar.set_length(sync["total"].as_u64().unwrap_or(0).max(1));
         bar.set_position(sync["done"].as_u64().unwrap_or(0));
         bar.set_message(sync["step"].as_str().unwrap_or_default().to_owned());
         match text(&sync, "status")? {
