@@ -1,6 +1,8 @@
 //! What holds for every operation: problems, request ids, pages, methods, origins.
 
+use actix_web::{App as WebApp, HttpResponse, dev::Service, middleware::from_fn, test::TestRequest, web};
 use serde_json::{Value, json};
+use tidegate::http::edge;
 
 use crate::harness::{Answer, Client, TestApp, nobody};
 
@@ -20,6 +22,28 @@ async fn every_failure_is_a_problem() {
     api.post_text("/v1/workspaces", "application/json", large).await.refused(413, "payload_too_large");
     let deep = format!("{{\"name\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     assert_eq!(api.post_text("/v1/workspaces", "application/json", deep).await.status / 100, 4);
+}
+
+#[actix_web::test]
+async fn a_panic_is_a_problem_too() {
+    async fn panics() -> HttpResponse {
+        panic!("with a secret in its words")
+    }
+    let service = WebApp::new()
+        .route("/", web::get().to(panics))
+        .wrap(from_fn(edge::problems))
+        .wrap(from_fn(edge::trace));
+    let service = actix_web::test::init_service(service).await;
+    let request = TestRequest::get().uri("/").insert_header(("X-Request-Id", "mine")).to_request();
+    let failure = service.call(request).await.err().unwrap();
+    let response = failure.error_response();
+    assert_eq!(response.status(), 500);
+    assert_eq!(response.headers().get("x-request-id").unwrap(), "mine");
+    assert_eq!(response.headers().get("content-type").unwrap(), "application/problem+json");
+    let body = actix_web::body::to_bytes(response.into_body()).await.ok().unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&body["code"], &body["request_id"]), (&json!("internal"), &json!("mine")));
+    assert!(!body.to_string().contains("secret"), "{body}");
 }
 
 #[tokio::test]

@@ -13,5 +13,6 @@ mod database;
 mod engine;
 mod harness;
 mod idempotency;
+mod installation;
 mod openapi;
 mod settings;

@@ -2,4 +2,4 @@
 
 mod figures;
 mod life;
-mod world;
+pub mod world;
