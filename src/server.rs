@@ -21,8 +21,7 @@ use tokio::{
 
 use crate::{
     app::App,
-    auth,
-    connections,
+    auth, connections,
     engine::{self, store::syncs::Claim, tick},
     http::{self, edge},
     ids::SourceId,
@@ -44,8 +43,8 @@ pub async fn serve(app: App, server: Server) -> anyhow::Result<()> {
     let mut worker = tokio::spawn(work(app.clone()));
     let (ended, reason) = tokio::select! {
         signal = stop_signal() => (Half::Neither, signal.context("cannot listen for signals")),
-        result = &mut http => (Half::Http, Err(why(result.map_err(Into::into).and_then(|r| r.map_err(Into::into)), "HTTP"))),
-        result = &mut worker => (Half::Worker, Err(why(result.map_err(Into::into).and_then(|r| r), "worker"))),
+        result = &mut http => (Half::Http, Err(why(result, "HTTP"))),
+        result = &mut worker => (Half::Worker, Err(why(result, "worker"))),
     };
     tracing::info!("stopping");
     app.stopping.store(true, Ordering::SeqCst);
@@ -71,10 +70,13 @@ enum Half {
     Worker,
 }
 
-fn why(result: anyhow::Result<()>, half: &str) -> anyhow::Error {
-    match result {
-        Ok(()) => anyhow!("the {half} half ended on its own"),
-        Err(error) => error.context(format!("the {half} half failed")),
+/// Why a half ended that nobody told to.
+fn why<E: Into<anyhow::Error>>(ended: Result<Result<(), E>, JoinError>, half: &str) -> anyhow::Error {
+    let failed = || format!("the {half} half failed");
+    match ended {
+        Ok(Ok(())) => anyhow!("the {half} half ended on its own"),
+        Ok(Err(error)) => error.into().context(failed()),
+        Err(panic) => anyhow::Error::from(panic).context(failed()),
     }
 }
 
