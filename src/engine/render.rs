@@ -58,25 +58,26 @@ pub async fn render(run: &Run, items: Vec<Item>) -> Result<Vec<Upload>, Stop> {
     let ids: Vec<String> = items.iter().map(|item| item.document.external_id.clone()).collect();
     let bodies = bodies(run, &ids).await?;
     let spaces = store::observed::spaces(run.app.db.read(), run.source().id).await?;
-    let mut ready = Vec::new();
+    let (mut ready, mut failed) = (Vec::new(), Vec::new());
     for item in items {
         match bodies.get(&item.document.external_id) {
             Some(Body::Page(page)) => {
                 let key = spaces.get(&item.document.space_id).map_or("", |space| space.key.as_str());
                 ready.push((item, page.clone(), key.to_owned()));
             }
-            Some(Body::TooLarge) => ready_failed(run, item).await?,
+            Some(Body::Failed(failure)) => failed.push(Outcome::Failed(item, failure.clone())),
             // The page went away since it was seen: the next observation finds out how.
             None => run.tried(item.document.id),
         }
     }
-    let outcomes = convert_all(run, ready).await?;
+    let mut outcomes = convert_all(run, ready).await?;
+    outcomes.extend(failed);
     settle(run, outcomes).await
 }
 
 enum Body {
     Page(Box<Page>),
-    TooLarge,
+    Failed(Failure),
 }
 
 /// The bodies of pages. Where an answer is too large or a batch fails, it is halved down to single pages.
@@ -95,26 +96,39 @@ async fn bodies(run: &Run, ids: &[String]) -> Result<HashMap<String, Body>, Stop
                 let (one, other) = part.split_at(part.len() / 2);
                 parts.extend([one, other]);
             }
-            Err(error) if error.is_too_large() => {
-                bodies.extend(part.iter().map(|id| (id.clone(), Body::TooLarge)))
+            Err(error) => {
+                let [id] = part else { return Err(error.into()) };
+                if let Some(failure) = failure_of(run, id, error).await? {
+                    bodies.insert(id.clone(), Body::Failed(failure));
+                }
             }
-            Err(error) => return Err(error.into()),
         }
     }
     Ok(bodies)
+}
+
+/// Why the body of one page cannot be read: the page's own failure, if the page answers without its body. Nothing if
+/// it went away.
+async fn failure_of(run: &Run, id: &str, error: confluence::Error) -> Result<Option<Failure>, Stop> {
+    if !is_about_one(&error) {
+        return Err(error.into());
+    }
+    match run.ask(|client| Box::pin(async move { client.page(id).await })).await? {
+        Ok(page) if error.is_too_large() => {
+            Ok(Some(Failure::lasting("too_large", "The page is too large to be read.", page.version.number)))
+        }
+        Ok(_) => {
+            Ok(Some(Failure::passing("unreadable", format!("The page's text cannot be read: {error}."))))
+        }
+        Err(gone) if gone.is_not_found() => Ok(None),
+        Err(_) => Err(error.into()),
+    }
 }
 
 /// Whether an error may be the doing of one page in the batch.
 fn is_about_one(error: &confluence::Error) -> bool {
     use confluence::Error as E;
     error.is_too_large() || matches!(error, E::Unavailable { .. } | E::Malformed { .. } | E::Rejected { .. })
-}
-
-async fn ready_failed(run: &Run, item: Item) -> Result<(), Stop> {
-    let failure =
-        Failure::lasting("too_large", "The page is too large to be read.", item.document.wanted_version);
-    let outcome = vec![Outcome::Failed(item, failure)];
-    settle(run, outcome).await.map(|_| ())
 }
 
 /// Converts pages away from the threads that wait for the network.
@@ -205,7 +219,8 @@ async fn settle(run: &Run, outcomes: Vec<Outcome>) -> Result<Vec<Upload>, Stop> 
             }
             Outcome::Touched(item, version) => {
                 outcomes::touched(&tx, item.document.id, version, now).await?;
-                run.count(1, |counts| counts.touched += 1);
+                // It is done when its attributes are.
+                run.count(0, |counts| counts.touched += 1);
                 (item.document.id, ChangeKind::Revise, ChangeOutcome::Touched)
             }
             Outcome::Empty(item, version) => {
