@@ -28,13 +28,15 @@ use crate::{
         document, file,
     },
     ids::{BatchId, FileId},
-    openai::{self, Attributes, BatchFile},
+    openai::{self, BatchFile},
 };
 
 /// Single attaches at once.
 const SINGLES: usize = 4;
 /// Results that are committed together.
 const GROUP: usize = 64;
+/// For so long OpenAI may not know a file that was just uploaded.
+const A_MOMENT: TimeDelta = TimeDelta::minutes(1);
 
 /// What a run has learned of the server's batches.
 #[derive(Debug, Default)]
@@ -181,22 +183,42 @@ async fn attach_batch(
             run.halt(error.into());
         }
         Err(error) => {
+            run.halt(refusal(run, id, error).await);
             detached(run, &files).await?;
-            run.halt(refusal(run, error).await);
         }
     }
     Ok(Vec::new())
 }
 
-/// What a refused batch means: a file that OpenAI does not know yet is a matter of a moment, a lost store is not.
-async fn refusal(run: &Run, error: openai::Error) -> Stop {
+/// What a refused attach means: OpenAI may not know a new file yet, or has lost an old one. A lost store is neither.
+async fn refusal(run: &Run, batch: BatchId, error: openai::Error) -> Stop {
     if !error.is_not_found() {
         return error.into();
     }
-    match run.openai.store(&run.store).await {
-        Ok(_) => Stop::pause("openai_unavailable", "OpenAI does not know a new file yet.", None),
-        Err(error) => error.into(),
+    match forget_lost(run, batch).await {
+        Ok(()) => Stop::pause("openai_unavailable", "OpenAI does not know a file that was uploaded.", None),
+        Err(stop) => stop,
     }
+}
+
+/// Forgets files of a batch that are no longer at OpenAI: their documents are uploaded anew.
+async fn forget_lost(run: &Run, batch: BatchId) -> Result<(), Stop> {
+    run.openai.store(&run.store).await?;
+    let mut lost = Vec::new();
+    for file in files::of_batch(run.app.db.read(), batch).await? {
+        let Some(id) = &file.openai_file_id else { continue };
+        if file.sent_at.is_some_and(|sent_at| run.now() - sent_at < A_MOMENT) {
+            continue;
+        }
+        match run.openai.file(id).await {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => lost.push(file.id),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let tx = run.begin().await?;
+    files::forget(&tx, &lost).await?;
+    run.commit(tx).await
 }
 
 /// Notes a batch before its call.
@@ -251,7 +273,7 @@ async fn attach_singly(
     let undone: Vec<FileId> = stream::iter(0..files.len())
         .map(|at| async move {
             let (id, body) = &files[at];
-            attach_one(run, *id, &body.file_id, &body.attributes).await
+            attach_one(run, batch, *id, body).await
         })
         .buffer_unordered(SINGLES)
         .filter_map(|undone| async move { undone })
@@ -265,7 +287,7 @@ async fn attach_singly(
 }
 
 /// Attaches one file; answers it if that certainly had no effect.
-async fn attach_one(run: &Run, id: FileId, openai_id: &str, attributes: &Attributes) -> Option<FileId> {
+async fn attach_one(run: &Run, batch: BatchId, id: FileId, body: &BatchFile) -> Option<FileId> {
     if run.is_halted() {
         return Some(id);
     }
@@ -274,12 +296,12 @@ async fn attach_one(run: &Run, id: FileId, openai_id: &str, attributes: &Attribu
         run.halt(stop);
         return Some(id);
     }
-    match run.openai.attach(&run.store, openai_id, attributes).await {
+    match run.openai.attach(&run.store, &body.file_id, &body.attributes).await {
         Ok(_) => None,
         // Whether it is attached shows when the store is asked for it.
         Err(error) if error.effect_unknown() => None,
         Err(error) => {
-            run.halt(refusal(run, error).await);
+            run.halt(refusal(run, batch, error).await);
             Some(id)
         }
     }

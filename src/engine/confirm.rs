@@ -121,7 +121,7 @@ async fn statuses(
         answer => answer?,
     };
     let ids = || candidates.iter().filter_map(|file| file.openai_file_id.clone());
-    if answer.status.is_terminal() && answer.counts.completed == answer.counts.total {
+    if answer.status.is_terminal() && answer.counts.completed == u64::from(batch.size.unsigned_abs()) {
         return Ok(ids().map(|id| (id, State::Completed)).collect());
     }
     if !answer.status.is_terminal() && !partly && run.now() < batch.deadline_at {
