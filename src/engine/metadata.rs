@@ -61,15 +61,17 @@ async fn describe_group(run: &Run, items: Vec<Item>) -> Result<(), Stop> {
         .await;
     let now = run.now();
     let mut lines = Vec::new();
-    let mut trouble = None;
+    let (mut done, mut trouble) = (0, None);
     let tx = run.begin().await?;
     for (at, result) in results {
         let ((document, file), attributes) = (pairs[at], &wanted[at]);
         match result {
             Ok(Described::Same) => {
-                files::described(&tx, file.id, file.attributes.clone(), document.id).await?
+                done += 1;
+                files::described(&tx, file.id, file.attributes.clone(), document.id).await?;
             }
             Ok(Described::Written) => {
+                done += 1;
                 files::described(&tx, file.id, serde_json::json!(attributes), document.id).await?;
                 lines.push(Line::of(document.id, ChangeKind::Metadata, ChangeOutcome::Metadata));
             }
@@ -80,7 +82,7 @@ async fn describe_group(run: &Run, items: Vec<Item>) -> Result<(), Stop> {
             Err(error) => trouble = Some(error),
         }
     }
-    run.count(lines.len(), |counts| counts.metadata += lines.len() as u64);
+    run.count(done, |counts| counts.metadata += lines.len() as u64);
     store::changes::add(&tx, run.sync(), lines, now).await?;
     run.commit(tx).await?;
     trouble.map_or(Ok(()), |error| Err(error.into()))

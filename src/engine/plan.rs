@@ -35,6 +35,8 @@ pub enum Change {
         fact: Fact,
         /// What brings it in.
         selection: SelectionId,
+        /// Whether paths through it change: it has another title or parent.
+        renames: bool,
     },
     /// The same version at another place: attributes change, the text does not.
     Metadata {
@@ -93,8 +95,21 @@ pub enum Found {
     Trashed,
     /// It did not answer, neither in bulk nor by itself, while the connection was proven healthy.
     Absent,
-    /// Nothing was proven: a call failed, or the connection could not be proven healthy.
+    /// It did not answer, and neither did its space.
+    Hidden,
+    /// Nothing was proven: a call failed.
     Unknown,
+}
+
+/// What became of the selection that brought a document in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is selected as before, and what it names is there.
+    Stands,
+    /// The page or folder that it names is gone.
+    RootGone,
+    /// A person took it back.
+    Deselected,
 }
 
 /// What a plan must respect beside facts and documents.
@@ -104,6 +119,10 @@ pub struct Rules<'a> {
     pub closed_spaces: &'a HashSet<String>,
     /// Selections whose trees were not seen completely: their documents may not look as if another selection decided.
     pub uncertain: &'a HashSet<SelectionId>,
+    /// Exclusions that were there before: what they cover now was moved there, and no person took it out.
+    pub standing: &'a HashSet<SelectionId>,
+    /// How long a page must have been absent before it is removed.
+    pub suspect_age: TimeDelta,
     /// The time now.
     pub now: DateTime<Utc>,
 }
@@ -131,8 +150,8 @@ fn change(fact: Fact, verdict: Verdict, known: &HashMap<String, Known>, rules: &
         }
         (Verdict::Wanted(selection), document) => (!rules.closed_spaces.contains(&fact.space_id))
             .then(|| Change::Create { document: document.map(|document| document.id), fact, selection }),
-        (Verdict::Excluded(_), Some(document)) if document.is_present() => {
-            Some(deselected(document.id, "an exclusion covers the page", rules.now))
+        (Verdict::Excluded(exclusion), Some(document)) if document.is_present() => {
+            Some(excluded(document.id, exclusion, rules))
         }
         (Verdict::Excluded(_) | Verdict::Outside, _) => None,
     }
@@ -150,7 +169,8 @@ fn kept(document: &Known, fact: Fact, selection: SelectionId) -> Option<Change> 
         || fact.url != document.url;
     let id = document.id;
     if fact.version > document.wanted_version {
-        Some(Change::Revise { document: id, fact, selection })
+        let renames = fact.title != document.title || moved;
+        Some(Change::Revise { document: id, fact, selection, renames })
     } else if fact.version == document.wanted_version && moved {
         Some(Change::Metadata { document: id, fact, selection })
     } else if document.state == DocumentState::Suspect || document.suspect_since.is_some() {
@@ -162,62 +182,65 @@ fn kept(document: &Known, fact: Fact, selection: SelectionId) -> Option<Change> 
     }
 }
 
-/// The removal of a page that a person no longer wants.
-#[must_use]
-pub fn deselected(document: DocumentId, how: &str, now: DateTime<Utc>) -> Change {
-    let evidence = Evidence { kind: EvidenceKind::Deselected, at: now, call: format!("selections: {how}") };
-    Change::Remove { document, evidence }
-}
-
-/// What follows for one document that a complete scope no longer shows, or that is suspect, from looking it up by id.
-/// `root_gone` when the page or folder that brought it in is gone; `suspect_age` is how long it must have been absent.
-#[must_use]
-pub fn looked_up(
-    document: &Known,
-    found: Found,
-    root_gone: bool,
-    suspect_age: TimeDelta,
-    now: DateTime<Utc>,
-) -> Option<Change> {
-    let remove = |kind, call: &str| {
-        let evidence = Evidence { kind, at: now, call: call.to_owned() };
-        Some(Change::Remove { document: document.id, evidence })
-    };
-    match found {
-        Found::Trashed => remove(EvidenceKind::Trashed, "GET /pages?id=… answered status trashed"),
-        Found::Archived => remove(EvidenceKind::Archived, "GET /pages?id=… answered status archived"),
-        Found::Current { verdict: Verdict::Excluded(_), .. } => {
-            Some(deselected(document.id, "an exclusion covers the page", now))
-        }
-        Found::Current { fact, verdict: Verdict::Wanted(selection), .. } => kept(document, fact, selection),
-        Found::Current { verdict: Verdict::Outside, proven: false, .. } | Found::Unknown => None,
-        Found::Current { verdict: Verdict::Outside, proven: true, .. } if root_gone => {
-            remove(EvidenceKind::RootGone, "the selected page or folder above it is gone")
-        }
-        Found::Current { fact, verdict: Verdict::Outside, proven: true } if !moved(document, &fact) => {
-            Some(deselected(document.id, "no selection reaches the page", now))
-        }
-        Found::Current { verdict: Verdict::Outside, proven: true, .. } => {
-            remove(EvidenceKind::MovedOut, "GET /pages?id=… showed it outside every selected scope")
-        }
-        Found::Absent => absent(document, suspect_age, now),
+/// The removal of a page that an exclusion covers: a person's act if the exclusion is new, else somebody moved the page.
+fn excluded(document: DocumentId, exclusion: SelectionId, rules: &Rules<'_>) -> Change {
+    if rules.standing.contains(&exclusion) {
+        let call = "it was shown below an excluded page or folder";
+        remove(document, EvidenceKind::MovedOut, call, rules.now)
+    } else {
+        let call = "selections: an exclusion covers the page";
+        remove(document, EvidenceKind::Deselected, call, rules.now)
     }
 }
 
-fn moved(document: &Known, fact: &Fact) -> bool {
-    fact.parent_id != document.parent_id || fact.space_id != document.space_id
+fn remove(document: DocumentId, kind: EvidenceKind, call: &str, now: DateTime<Utc>) -> Change {
+    Change::Remove { document, evidence: Evidence { kind, at: now, call: call.to_owned() } }
 }
 
-/// The ladder of a page that is merely absent: suspect first, removed when it has been absent for `suspect_age`.
-fn absent(document: &Known, suspect_age: TimeDelta, now: DateTime<Utc>) -> Option<Change> {
+/// What follows for one document that a complete scope no longer shows, or that is suspect, from looking it up by id.
+#[must_use]
+pub fn looked_up(document: &Known, found: Found, origin: Origin, rules: &Rules<'_>) -> Option<Change> {
+    let remove = |kind, call| Some(remove(document.id, kind, call, rules.now));
+    match found {
+        Found::Trashed => remove(EvidenceKind::Trashed, "GET /pages?id=… answered status trashed"),
+        Found::Archived => remove(EvidenceKind::Archived, "GET /pages?id=… answered status archived"),
+        Found::Absent | Found::Hidden if origin == Origin::Deselected => {
+            remove(EvidenceKind::Deselected, "selections: the page's selection was taken back")
+        }
+        Found::Absent => absent(document, rules),
+        Found::Hidden | Found::Unknown | Found::Current { verdict: Verdict::Outside, proven: false, .. } => {
+            None
+        }
+        Found::Current { fact, verdict: Verdict::Wanted(selection), .. } => kept(document, fact, selection),
+        Found::Current { verdict: Verdict::Excluded(exclusion), .. } => {
+            Some(excluded(document.id, exclusion, rules))
+        }
+        Found::Current { verdict: Verdict::Outside, proven: true, .. } => match origin {
+            Origin::Stands => {
+                remove(EvidenceKind::MovedOut, "GET /pages?id=… showed it outside every selected scope")
+            }
+            Origin::RootGone => {
+                remove(EvidenceKind::RootGone, "the selected page or folder above it is gone")
+            }
+            Origin::Deselected => {
+                remove(EvidenceKind::Deselected, "selections: no selection reaches the page")
+            }
+        },
+    }
+}
+
+/// The ladder of a page that is merely absent: suspect first, removed when it has been absent for long enough.
+fn absent(document: &Known, rules: &Rules<'_>) -> Option<Change> {
     let evidence = Evidence {
         kind: EvidenceKind::Absent,
-        at: now,
+        at: rules.now,
         call: "GET /pages/{id} answered 404 on a healthy connection".to_owned(),
     };
     match document.suspect_since {
         None => Some(Change::Suspect { document: document.id, evidence }),
-        Some(since) if now - since >= suspect_age => Some(Change::Remove { document: document.id, evidence }),
+        Some(since) if rules.now - since >= rules.suspect_age => {
+            Some(Change::Remove { document: document.id, evidence })
+        }
         Some(_) => None,
     }
 }

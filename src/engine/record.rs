@@ -30,16 +30,14 @@ pub async fn changes(run: &Run, changes: &[Change]) -> Result<(), Stop> {
         run.want(lines.len());
         run.count(0, |counts| plan_counts(counts, &lines));
     } else {
-        store::documents::apply(&tx, run.source(), changes, now).await?;
+        let work = store::documents::apply(&tx, run.source(), changes, now).await?;
         let moved: Vec<String> = changes.iter().filter_map(moved_page).collect();
         let below = if moved.is_empty() {
             0
         } else {
             store::documents::want_paths_below(&tx, run.source().id, moved).await?
         };
-        run.want(
-            changes.iter().filter(|change| is_work(change)).count() + usize::try_from(below).unwrap_or(0),
-        );
+        run.want(usize::try_from(work + below).unwrap_or(usize::MAX));
         run.count(0, |counts| counts.suspect += suspects);
     }
     store::changes::add(&tx, run.sync(), lines, now).await?;
@@ -48,14 +46,12 @@ pub async fn changes(run: &Run, changes: &[Change]) -> Result<(), Stop> {
     Ok(())
 }
 
-fn is_work(change: &Change) -> bool {
-    matches!(change, Change::Create { .. } | Change::Revise { .. } | Change::Metadata { .. })
-}
-
 /// A page whose children's paths may have changed with it.
 fn moved_page(change: &Change) -> Option<String> {
     match change {
-        Change::Revise { fact, .. } | Change::Metadata { fact, .. } => Some(fact.page_id.clone()),
+        Change::Revise { fact, renames: true, .. } | Change::Metadata { fact, .. } => {
+            Some(fact.page_id.clone())
+        }
         _ => None,
     }
 }

@@ -7,14 +7,18 @@ use chrono::TimeDelta;
 
 use super::Observation;
 use crate::{
-    confluence::{MOST_IDS, Page, Status},
+    confluence::{MOST_IDS, Node, Page, Status},
     engine::{
-        facts::{Coverage, Known, Verdict},
-        plan::{self, Change, Found},
+        facts::{Coverage, Fact, Known, Verdict},
+        plan::{self, Change, Found, Origin},
         stop::Stop,
         store,
     },
-    entity::{Evidence, EvidenceKind, document::DocumentState, selection::SelectionStatus},
+    entity::{
+        Evidence, EvidenceKind,
+        document::DocumentState,
+        selection::{SelectionKind, SelectionMode, SelectionStatus},
+    },
     ids::SelectionId,
 };
 
@@ -53,6 +57,14 @@ impl Observation<'_> {
             let missing =
                 unseen.into_iter().filter(|document| self.should_have_been_seen(document)).collect();
             self.look_up(missing, &mut singles).await?;
+        }
+    }
+
+    fn origin(&self, document: &Known) -> Origin {
+        match self.selection(document) {
+            None => Origin::Deselected,
+            Some(selection) if self.coverage.get(&selection.id) == Some(&Coverage::Gone) => Origin::RootGone,
+            Some(_) => Origin::Stands,
         }
     }
 
@@ -104,26 +116,24 @@ impl Observation<'_> {
                     continue;
                 }
             };
-            let mut changes = Vec::new();
+            let mut judged = Vec::new();
             for document in some {
                 let found = match pages.get(&document.page_id) {
                     Some(page) => self.found(page.clone()),
                     None => self.look_singly(document, singles).await?,
                 };
+                let origin = self.origin(document);
+                let found =
+                    if origin == Origin::RootGone { found } else { self.placed(found, singles).await? };
                 if matches!(&found, Found::Current { verdict: Verdict::Wanted(_), .. }) {
                     self.seen.insert(&document.page_id);
                 }
-                let root_gone = self
-                    .selection(document)
-                    .is_some_and(|selection| self.coverage.get(&selection.id) == Some(&Coverage::Gone));
-                changes.extend(plan::looked_up(
-                    document,
-                    found,
-                    root_gone,
-                    self.run.suspect_age(),
-                    self.run.now(),
-                ));
+                judged.push((document, found, origin));
             }
+            let uncertain = self.uncertain();
+            let rules = self.rules(&uncertain);
+            let change = |(document, found, origin)| plan::looked_up(document, found, origin, &rules);
+            let changes = judged.into_iter().filter_map(change).collect();
             self.persist(changes).await?;
         }
         Ok(())
@@ -152,7 +162,7 @@ impl Observation<'_> {
         match self.run.ask(|client| async move { client.page(id).await }.boxed()).await? {
             Ok(page) => Ok(self.found(page)),
             Err(error) if error.is_not_found() => {
-                Ok(if self.is_healthy(document).await? { Found::Absent } else { Found::Unknown })
+                Ok(if self.is_healthy(&document.space_id).await? { Found::Absent } else { Found::Hidden })
             }
             Err(error) => {
                 self.interrupted(error, "a page by id").await?;
@@ -161,15 +171,71 @@ impl Observation<'_> {
         }
     }
 
-    /// Whether the connection was proven healthy in this observation.
-    async fn is_healthy(&mut self, document: &Known) -> Result<bool, Stop> {
-        if let Some(healthy) = self.healthy {
-            return Ok(healthy);
+    /// A page that no listing showed may have moved meanwhile, from a tree that was listed later into one that was
+    /// listed before. So the chain above it is read: the nearest selected root decides.
+    async fn placed(&mut self, found: Found, singles: &mut usize) -> Result<Found, Stop> {
+        let Found::Current { fact, verdict: Verdict::Outside, proven: true } = found else {
+            return Ok(found);
+        };
+        let roots = self.tree_roots();
+        let Some(parent) = fact.parent_id.clone().filter(|_| !roots.is_empty()) else {
+            return Ok(Found::Current { fact, verdict: Verdict::Outside, proven: true });
+        };
+        if !self.chains.contains_key(&parent) {
+            if *singles == 0 {
+                return Ok(Found::Unknown);
+            }
+            *singles -= 1;
+            let Some(verdict) = self.chain_above(&fact, &roots).await? else { return Ok(Found::Unknown) };
+            self.chains.insert(parent.clone(), verdict);
         }
-        // A space that is still listed proves more than that of the page, which may be what was lost.
-        let visible = self.spaces.contains_key(&document.space_id).then_some(document.space_id.as_str());
-        let healthy = self.run.access.prove_healthy(visible).await?;
-        self.healthy = Some(healthy);
+        Ok(Found::Current { fact, verdict: self.chains[&parent], proven: true })
+    }
+
+    async fn chain_above(
+        &self,
+        fact: &Fact,
+        roots: &HashMap<String, Verdict>,
+    ) -> Result<Option<Verdict>, Stop> {
+        let node = Node::page(&fact.page_id);
+        let node = &node;
+        match self.run.ask(|client| Box::pin(async move { client.ancestors(node).await })).await? {
+            Ok(chain) => {
+                let nearest = chain.iter().rev().find_map(|above| roots.get(&above.id));
+                Ok(Some(nearest.copied().unwrap_or(Verdict::Outside)))
+            }
+            Err(error) => {
+                self.interrupted(error, "the chain above a page").await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The roots of trees and folders that are there, with what is said of the pages below them.
+    fn tree_roots(&self) -> HashMap<String, Verdict> {
+        self.of_kind(SelectionKind::PageTree)
+            .chain(self.of_kind(SelectionKind::Folder))
+            .filter(|selection| self.coverage.get(&selection.id) != Some(&Coverage::Gone))
+            .map(|selection| {
+                let verdict = match selection.mode {
+                    SelectionMode::Include => Verdict::Wanted(selection.id),
+                    SelectionMode::Exclude => Verdict::Excluded(selection.id),
+                };
+                (selection.external_id.clone(), verdict)
+            })
+            .collect()
+    }
+
+    /// Whether the connection was proven healthy in this observation, as far as a space goes.
+    async fn is_healthy(&mut self, space_id: &str) -> Result<bool, Stop> {
+        if !self.visible.contains(space_id) {
+            return Ok(false);
+        }
+        if let Some(healthy) = self.healthy.get(space_id) {
+            return Ok(*healthy);
+        }
+        let healthy = self.run.access.prove_healthy(Some(space_id)).await?;
+        self.healthy.insert(space_id.to_owned(), healthy);
         Ok(healthy)
     }
 }

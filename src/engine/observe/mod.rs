@@ -8,6 +8,7 @@
 mod absent;
 mod feed;
 mod ids;
+mod named;
 mod trees;
 
 use futures_util::FutureExt;
@@ -28,9 +29,9 @@ use super::{
     store::{self, observed},
 };
 use crate::{
-    confluence::{MOST_IDS, Page, PageQuery, Sort, SpaceQuery, Status},
+    confluence::{Page, PageQuery, Sort, Status},
     entity::{
-        selection::{self, SelectionKind, SelectionMode, SelectionStatus},
+        selection::{self, SelectionKind, SelectionMode},
         source_space,
     },
     ids::SelectionId,
@@ -54,14 +55,24 @@ struct Observation<'a> {
     budget: Budget,
     /// Whether trees are walked although the budget would rather wait: the feed showed pages that may be in them.
     force_trees: bool,
-    /// Whether the connection was proven healthy, once that was asked.
-    healthy: Option<bool>,
+    /// The spaces that can be seen now.
+    visible: HashSet<String>,
+    /// Whether the connection was proven healthy, by space, once that was asked.
+    healthy: HashMap<String, bool>,
+    /// What the chain above a parent says of the pages below it, once it was read.
+    chains: HashMap<String, Verdict>,
+    /// Confluence's time when the listing of a tree began.
+    tree_dates: HashMap<SelectionId, DateTime<Utc>>,
+    /// Exclusions that were there before.
+    standing: HashSet<SelectionId>,
 }
 
 /// Observes everything that is due, guards the removals that follow, and persists it all.
 pub async fn observe(run: &Run) -> Result<(), Stop> {
     let selections = observed::selections(run.app.db.read(), run.source().id).await?;
+    let stands = |s: &&selection::Model| s.mode == SelectionMode::Exclude && s.verified_at.is_some();
     let mut observation = Observation {
+        standing: selections.iter().filter(stands).map(|selection| selection.id).collect(),
         budget: Budget::of(run, &selections).await?,
         spaces: observed::spaces(run.app.db.read(), run.source().id).await?,
         run,
@@ -72,7 +83,10 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
         closed_spaces: HashSet::new(),
         removals: Vec::new(),
         force_trees: false,
-        healthy: None,
+        visible: HashSet::new(),
+        healthy: HashMap::new(),
+        chains: HashMap::new(),
+        tree_dates: HashMap::new(),
     };
     observation.name_spaces().await?;
     let feed = observation.read_feed().await?;
@@ -89,80 +103,30 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
 }
 
 impl Observation<'_> {
-    /// Learns keys and names of the included spaces, and whether they can be seen at all.
-    async fn name_spaces(&mut self) -> Result<(), Stop> {
-        let ids: Vec<String> = self.of_kind(SelectionKind::Space).map(|s| s.external_id.clone()).collect();
-        let mut visible = HashMap::new();
-        for some in ids.chunks(MOST_IDS) {
-            let query = SpaceQuery { ids: some.to_vec(), ..SpaceQuery::default() };
-            let found = self.run.ask(|client| {
-                let query = query.clone();
-                async move { client.walk_spaces(&query).rest().await }.boxed()
-            });
-            for space in found.await?? {
-                visible.insert(space.id.clone(), space);
-            }
-        }
-        let tx = self.run.begin().await?;
-        let selections: Vec<_> = self.of_kind(SelectionKind::Space).cloned().collect();
-        for selection in &selections {
-            let found = visible.get(&selection.external_id);
-            let status = if found.is_some() { SelectionStatus::Ok } else { SelectionStatus::Unreachable };
-            observed::set_status(&tx, selection, status, self.run.now()).await?;
-            if let Some(space) = found {
-                observed::keep_space(&tx, self.run.source().id, &space.id, &space.key, &space.name).await?;
-            } else {
-                self.coverage.insert(selection.id, Coverage::Partial);
-                if selection.mode == SelectionMode::Exclude {
-                    self.closed_spaces.insert(selection.external_id.clone());
-                }
-            }
-        }
-        tx.commit().await?;
-        self.spaces = observed::spaces(self.run.app.db.read(), self.run.source().id).await?;
-        Ok(())
-    }
-
-    /// Whether the feed shows pages that are not documents yet and may belong to a tree.
+    /// Whether the feed shows pages that are not documents yet and may belong to a tree: below an exclusion they may be
+    /// anywhere, below an inclusion their parent is known.
     async fn needs_trees(&self, feed: &feed::Feed) -> Result<bool, Stop> {
-        let has_trees = |fact: &&Fact| {
-            let around =
-                |s: &selection::Model| s.space_id.as_ref().is_none_or(|space| *space == fact.space_id);
-            self.of_kind(SelectionKind::PageTree).chain(self.of_kind(SelectionKind::Folder)).any(around)
+        let (db, source) = (self.run.app.db.read(), self.run.source().id);
+        let ids: Vec<&str> = feed.changed.iter().map(|fact| fact.page_id.as_str()).collect();
+        let known = store::documents::by_pages(db, source, &ids).await?;
+        let is_new = |fact: &&Fact| known.get(&fact.page_id).is_none_or(|document| !document.is_present());
+        let new: Vec<&Fact> = feed.changed.iter().filter(is_new).collect();
+        let has_tree = |fact: &Fact, mode: SelectionMode| {
+            self.of_kind(SelectionKind::PageTree)
+                .chain(self.of_kind(SelectionKind::Folder))
+                .filter(|selection| selection.mode == mode)
+                .any(|s| s.space_id.as_ref().is_none_or(|space| *space == fact.space_id))
         };
-        let ids: Vec<&str> =
-            feed.changed.iter().filter(has_trees).map(|fact| fact.page_id.as_str()).collect();
-        let source = self.run.source().id;
-        let known = store::documents::by_pages(self.run.app.db.read(), source, &ids).await?;
-        Ok(ids.iter().any(|id| known.get(*id).is_none_or(|document| !document.is_present())))
+        if new.iter().any(|fact| has_tree(fact, SelectionMode::Exclude)) {
+            return Ok(true);
+        }
+        let below = new.iter().filter(|fact| has_tree(fact, SelectionMode::Include));
+        let parents: Vec<String> = below.filter_map(|fact| fact.parent_id.clone()).collect();
+        Ok(!observed::above(db, source, &parents).await?.is_empty())
     }
 
     fn of_kind(&self, kind: SelectionKind) -> impl Iterator<Item = &selection::Model> {
         self.selections.iter().filter(move |selection| selection.kind == kind)
-    }
-
-    /// Reads the pages that a selection names, or that a wanted tree holds, by their ids.
-    async fn read_named_pages(&mut self) -> Result<(), Stop> {
-        let named: Vec<(SelectionId, String)> = self
-            .of_kind(SelectionKind::Page)
-            .filter(|selection| selection.mode == SelectionMode::Include)
-            .map(|selection| (selection.id, selection.external_id.clone()))
-            .collect();
-        let mut ids: Vec<String> = named.iter().map(|(_, id)| id.clone()).collect();
-        ids.extend(self.scopes.wanted_in_trees().map(str::to_owned));
-        ids.sort_unstable();
-        ids.dedup();
-        for some in ids.chunks(MOST_IDS) {
-            if self.run.is_halted() {
-                return Err(Stop::HandOver);
-            }
-            let pages = self.pages_by_id(some, &[Status::Current]).await??;
-            self.absorb(pages.into_iter().filter_map(|page| self.fact(page)).collect()).await?;
-        }
-        for (selection, _) in named {
-            self.coverage.insert(selection, Coverage::Complete);
-        }
-        Ok(())
     }
 
     /// Reads pages by id, without bodies.
@@ -261,30 +225,50 @@ impl Observation<'_> {
         }
         let pages: Vec<&str> = facts.iter().map(|fact| fact.page_id.as_str()).collect();
         let known = store::documents::by_pages(self.run.app.db.read(), self.run.source().id, &pages).await?;
-        let judged: Vec<(Fact, Verdict)> = facts
+        let mut judged: Vec<(Fact, Verdict)> = facts
             .into_iter()
             .map(|fact| {
                 let verdict = self.scopes.verdict(&fact.page_id, &fact.space_id);
                 (fact, verdict)
             })
             .collect();
+        if self.run.only_plans() {
+            // Nothing is persisted that would tell that the page has been planned for.
+            judged.retain(|(fact, _)| !self.seen.contains(&fact.page_id));
+        }
+        let mut unnamed = HashSet::new();
         for (fact, verdict) in &judged {
             if matches!(verdict, Verdict::Wanted(_)) {
                 self.seen.insert(&fact.page_id);
+                unnamed.extend(Some(&fact.space_id).filter(|id| !self.spaces.contains_key(*id)).cloned());
             }
         }
+        if !unnamed.is_empty() {
+            self.read_spaces(unnamed).await?;
+        }
         let uncertain = self.uncertain();
-        let rules = Rules { closed_spaces: &self.closed_spaces, uncertain: &uncertain, now: self.run.now() };
-        let changes = plan::seen(judged, &known, &rules);
+        let changes = plan::seen(judged, &known, &self.rules(&uncertain));
         self.persist(changes).await
+    }
+
+    fn rules<'a>(&'a self, uncertain: &'a HashSet<SelectionId>) -> Rules<'a> {
+        Rules {
+            closed_spaces: &self.closed_spaces,
+            uncertain,
+            standing: &self.standing,
+            suspect_age: self.run.suspect_age(),
+            now: self.run.now(),
+        }
     }
 
     /// Selections of trees that were not seen completely: a page of theirs may look as if another selection decided.
     fn uncertain(&self) -> HashSet<SelectionId> {
         let is_tree =
             |s: &&selection::Model| matches!(s.kind, SelectionKind::PageTree | SelectionKind::Folder);
-        let complete = |s: &&selection::Model| self.coverage.get(&s.id) == Some(&Coverage::Complete);
-        self.selections.iter().filter(is_tree).filter(|s| !complete(s)).map(|s| s.id).collect()
+        let is_known = |s: &&selection::Model| {
+            matches!(self.coverage.get(&s.id), Some(Coverage::Complete | Coverage::Gone))
+        };
+        self.selections.iter().filter(is_tree).filter(|s| !is_known(s)).map(|s| s.id).collect()
     }
 
     /// Writes changes, except removals, which wait for the guard.
@@ -314,10 +298,33 @@ impl Observation<'_> {
         // What a plan saw was not persisted: the next sync has to see it again.
         if !run.only_plans() {
             observed::verified(&tx, &complete, now).await?;
+            for (space, date) in self.trees_seen() {
+                observed::advance(&tx, run.source().id, &[space], date).await?;
+            }
             store::syncs::checked(&tx, run.source().id, now).await?;
         }
         run.commit(tx).await?;
         super::budget::book(run).await
+    }
+
+    /// Spaces of which trees alone are selected, where all of these were seen, with Confluence's time when that began:
+    /// from there on their feed tells what changed.
+    fn trees_seen(&self) -> HashMap<String, DateTime<Utc>> {
+        let mut seen: HashMap<String, Option<DateTime<Utc>>> = HashMap::new();
+        for selection in self.selections.iter().filter(|s| s.mode == SelectionMode::Include) {
+            let (space, date) = match selection.kind {
+                SelectionKind::Page => continue,
+                SelectionKind::Space => (Some(&selection.external_id), None),
+                SelectionKind::PageTree | SelectionKind::Folder => {
+                    (selection.space_id.as_ref(), self.tree_dates.get(&selection.id).copied())
+                }
+            };
+            let Some(space) = space else { continue };
+            let so_far = seen.entry(space.clone()).or_insert(date);
+            // `None` is less than any date: one tree that was not seen is enough.
+            *so_far = (*so_far).min(date);
+        }
+        seen.into_iter().filter_map(|(space, date)| Some((space, date?))).collect()
     }
 
     /// The nodes above documents that a walk met: paths go through them.

@@ -3,6 +3,8 @@
 use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
+
 use super::Observation;
 use crate::{
     confluence::{self, Listing, MOST_IDS, Node, NodeKind, Page, Status},
@@ -22,13 +24,16 @@ enum Root {
     Unknown,
 }
 
+/// A tree that was listed, and Confluence's time when that began.
+type Walked = (Tree, Option<DateTime<Utc>>);
+
 impl Observation<'_> {
     /// Lists the trees whose turn it is, exclusions first. Trees that could not be listed are left out and noted.
     pub(super) async fn walk_trees(&mut self) -> Result<Vec<Tree>, Stop> {
         let mut due: Vec<selection::Model> = self
             .of_kind(SelectionKind::PageTree)
             .chain(self.of_kind(SelectionKind::Folder))
-            .filter(|selection| self.force_trees || self.budget.allows(selection, self.run.now()))
+            .filter(|selection| self.force_trees || self.is_due(selection))
             .cloned()
             .collect();
         due.sort_by_key(|selection| (selection.mode == SelectionMode::Include, selection.id));
@@ -38,14 +43,28 @@ impl Observation<'_> {
             if self.run.is_halted() {
                 return Err(Stop::HandOver);
             }
-            let (coverage, tree) = self.walk_tree(&selection, &page_roots).await?;
+            let (coverage, walked) = self.walk_tree(&selection, &page_roots).await?;
             if coverage == Coverage::Partial && selection.mode == SelectionMode::Exclude {
                 self.closed_spaces.extend(selection.space_id.clone());
             }
             self.coverage.insert(selection.id, coverage);
-            trees.extend(tree);
+            if let Some((tree, Some(date))) = &walked {
+                self.tree_dates.insert(tree.selection, *date);
+            }
+            trees.extend(walked.map(|(tree, _)| tree));
         }
         Ok(trees)
+    }
+
+    /// Whether a tree is walked now. Exclusions are, as soon as anything is listed that they may be inside of.
+    fn is_due(&self, tree: &selection::Model) -> bool {
+        let allowed = |selection: &selection::Model| self.budget.allows(selection, self.run.now());
+        let is_listed = |selection: &selection::Model| {
+            selection.mode == SelectionMode::Include
+                && selection.kind != SelectionKind::Page
+                && allowed(selection)
+        };
+        allowed(tree) || (tree.mode == SelectionMode::Exclude && self.selections.iter().any(is_listed))
     }
 
     /// The roots of page trees, read in bulk with every status they may have.
@@ -65,7 +84,7 @@ impl Observation<'_> {
         &self,
         selection: &selection::Model,
         page_roots: &HashMap<String, Page>,
-    ) -> Result<(Coverage, Option<Tree>), Stop> {
+    ) -> Result<(Coverage, Option<Walked>), Stop> {
         let (root, nodes) = if selection.kind == SelectionKind::Folder {
             self.folder_root(selection).await?
         } else {
@@ -86,7 +105,7 @@ impl Observation<'_> {
         }
         self.keep_nodes(nodes).await?;
         match self.descend(selection).await? {
-            Ok(tree) => Ok((Coverage::Complete, Some(tree))),
+            Ok(walked) => Ok((Coverage::Complete, Some(walked))),
             Err(error) => Ok((self.interrupted(error, &selection.title).await?, None)),
         }
     }
@@ -136,7 +155,7 @@ impl Observation<'_> {
     }
 
     /// Everything below a root, as one set.
-    async fn descend(&self, selection: &selection::Model) -> Result<Result<Tree, confluence::Error>, Stop> {
+    async fn descend(&self, selection: &selection::Model) -> Result<Result<Walked, confluence::Error>, Stop> {
         let root = selection.external_id.clone();
         let node = match selection.kind {
             SelectionKind::Folder => Node::folder(root.clone()),
@@ -156,10 +175,14 @@ impl Observation<'_> {
             Ok(walk) => walk,
             Err(error) => return Ok(Err(error)),
         };
+        let mut date = None;
         loop {
             match walk.next().await {
-                Ok(Some(listing)) => self.keep_nodes(sort_in(&mut tree, listing)).await?,
-                Ok(None) => return Ok(Ok(tree)),
+                Ok(Some(listing)) => {
+                    date = date.or(listing.date);
+                    self.keep_nodes(sort_in(&mut tree, listing)).await?;
+                }
+                Ok(None) => return Ok(Ok((tree, date))),
                 Err(error) => return Ok(Err(error)),
             }
         }

@@ -18,7 +18,7 @@ use crate::{
         Evidence,
         document::{self, DocumentState, Work},
         file::{self, FileRole},
-        source,
+        node, source,
     },
     ids::{DocumentId, SelectionId, SourceId},
 };
@@ -88,27 +88,31 @@ fn known(row: document::Model) -> Known {
     }
 }
 
-/// Writes what a plan makes of documents, removals excepted.
+/// Writes what a plan makes of documents, removals excepted. Answers for how many of them there is something to do.
 pub async fn apply(
     tx: &impl ConnectionTrait,
     source: &source::Model,
     changes: &[Change],
     now: DateTime<Utc>,
-) -> Result<(), DbErr> {
+) -> Result<u64, DbErr> {
     let mut fresh = Vec::new();
+    let mut work = 0;
     for change in changes {
         match change {
             Change::Create { document: None, fact, selection } => {
                 fresh.push(row(source, fact, *selection, now));
+                work += 1;
             }
             Change::Create { document: Some(document), fact, selection } => {
                 restore(tx, *document, fact, *selection, now).await?;
+                work += 1;
             }
-            Change::Revise { document, fact, selection } => {
+            Change::Revise { document, fact, selection, .. } => {
                 revise(tx, *document, fact, *selection, now).await?;
+                work += 1;
             }
             Change::Metadata { document, fact, selection } => {
-                relocate(tx, *document, fact, *selection, now).await?;
+                work += relocate(tx, *document, fact, *selection, now).await?;
             }
             Change::Assign { document, selection } | Change::Release { document, selection } => {
                 release(tx, *document, *selection, now).await?;
@@ -120,7 +124,7 @@ pub async fn apply(
     if !fresh.is_empty() {
         document::Entity::insert_many(fresh).exec_without_returning(tx).await?;
     }
-    Ok(())
+    Ok(work)
 }
 
 fn row(
@@ -252,11 +256,10 @@ async fn relocate(
     fact: &Fact,
     selection: SelectionId,
     now: DateTime<Utc>,
-) -> Result<(), DbErr> {
+) -> Result<u64, DbErr> {
     update(tx, id, place(fact, selection, now)).await?;
     back_to_live(tx, id).await?;
-    want_metadata(tx, Condition::all().add(document::Column::Id.eq(id))).await?;
-    Ok(())
+    want_metadata(tx, Condition::all().add(document::Column::Id.eq(id))).await
 }
 
 /// Makes the attributes of documents due that have a live file and nothing more urgent to do. Answers how many.
@@ -286,15 +289,23 @@ pub async fn want_paths_below(
             let children = Condition::all()
                 .add(document::Column::SourceId.eq(source))
                 .add(document::Column::ParentId.is_in(some.iter().map(String::as_str)));
-            let ids = document::Entity::find()
+            let pages = document::Entity::find()
                 .select_only()
                 .column(document::Column::ExternalId)
                 .filter(children.clone())
                 .into_tuple::<String>()
                 .all(tx)
                 .await?;
+            let nodes = node::Entity::find()
+                .select_only()
+                .column(node::Column::ExternalId)
+                .filter(node::Column::SourceId.eq(source))
+                .filter(node::Column::ParentId.is_in(some.iter().map(String::as_str)))
+                .into_tuple::<String>()
+                .all(tx)
+                .await?;
             changed += want_metadata(tx, children).await?;
-            below.extend(ids);
+            below.extend(pages.into_iter().chain(nodes));
         }
         if below.is_empty() {
             break;
@@ -415,27 +426,6 @@ pub async fn to_do(
         live.extend(files.into_iter().map(|file| (file.document_id, file)));
     }
     Ok(documents.into_iter().map(|document| Item { live: live.remove(&document.id), document }).collect())
-}
-
-/// How many documents still have work, and how many of them wait for a retry.
-pub async fn left_to_do(
-    db: &impl ConnectionTrait,
-    source: SourceId,
-    now: DateTime<Utc>,
-) -> Result<(u64, u64), DbErr> {
-    let waiting = Expr::case(document::Column::RetryAt.gt(now), 1).finally(0);
-    let row: Option<(i64, Option<i64>)> = document::Entity::find()
-        .select_only()
-        .expr_as(Expr::col(document::Column::Id).count(), "left_to_do")
-        .expr_as(Expr::expr(waiting).sum(), "waiting")
-        .filter(document::Column::SourceId.eq(source))
-        .filter(document::Column::Work.ne(Work::None))
-        .filter(document::Column::State.is_not_in([DocumentState::Removed, DocumentState::Suspect]))
-        .into_tuple()
-        .one(db)
-        .await?;
-    let (left, waiting) = row.unwrap_or_default();
-    Ok((left.unsigned_abs(), waiting.unwrap_or_default().unsigned_abs()))
 }
 
 /// How many documents each selection of a source brings in.

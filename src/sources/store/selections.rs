@@ -69,7 +69,10 @@ pub async fn replace(
         Entity::delete_many().filter(Column::Id.is_in(some.iter().copied())).exec(&transaction).await?;
     }
     for (id, mode) in edit.turn {
-        let turned = Entity::update_many().col_expr(Column::Mode, Expr::value(mode));
+        // Turned, it is as if it were new: what it takes out is its person's doing.
+        let turned = Entity::update_many()
+            .col_expr(Column::Mode, Expr::value(mode))
+            .col_expr(Column::VerifiedAt, Expr::value(Option::<DateTime<Utc>>::None));
         turned.filter(Column::Id.eq(id)).exec(&transaction).await?;
     }
     insert(&transaction, edit.add).await?;

@@ -1,0 +1,121 @@
+//! What people do at Tidegate.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use simulator::Id;
+use tidegate::{
+    entity::{
+        SourceOptions,
+        selection::{self, SelectionKind, SelectionMode, SelectionStatus},
+        source,
+        sync::{self, SyncMode, SyncTrigger},
+    },
+    ids::{SelectionId, SyncId},
+    knowledge_bases,
+    openai::{self, Attributes},
+    sources::store::{self as sources, Edit},
+    syncs::store as syncs,
+};
+
+use super::World;
+
+impl World {
+    /// Adds a selection.
+    pub async fn select(&self, kind: SelectionKind, mode: SelectionMode, id: Id) -> SelectionId {
+        let space = self.site.node(id).map_or(id, |node| node.space);
+        let selection = selection::Model {
+            id: SelectionId::new(),
+            source_id: self.source,
+            kind,
+            mode,
+            external_id: id.to_string(),
+            title: format!("selection of {id}"),
+            space_id: Some(space.to_string()),
+            status: SelectionStatus::Ok,
+            problem_since: None,
+            verified_at: None,
+            created_at: self.now(),
+        };
+        let id = selection.id;
+        self.save(Edit { add: vec![selection], ..Edit::default() }).await;
+        id
+    }
+
+    pub async fn include(&self, kind: SelectionKind, id: Id) -> SelectionId {
+        self.select(kind, SelectionMode::Include, id).await
+    }
+
+    pub async fn exclude(&self, kind: SelectionKind, id: Id) -> SelectionId {
+        self.select(kind, SelectionMode::Exclude, id).await
+    }
+
+    pub async fn include_space(&self, id: Id) -> SelectionId {
+        self.include(SelectionKind::Space, id).await
+    }
+
+    pub async fn deselect(&self, selection: SelectionId) {
+        self.save(Edit { remove: vec![selection], ..Edit::default() }).await;
+    }
+
+    async fn save(&self, edit: Edit) {
+        let seen = self.source().await;
+        sources::replace_selections(&self.app.db, &seen, edit, self.now()).await.unwrap();
+    }
+
+    pub async fn set_options(&self, options: SourceOptions) {
+        let update = source::Entity::update_many()
+            .col_expr(source::Column::Options, Expr::value(serde_json::to_value(options).unwrap()));
+        update.filter(source::Column::Id.eq(self.source)).exec(self.app.db.write()).await.unwrap();
+    }
+
+    /// Asks for a sync now.
+    pub async fn request(&self, mode: SyncMode) -> SyncId {
+        let requested =
+            syncs::request(&self.app.db, self.source, mode, SyncTrigger::Manual, self.now()).await;
+        requested.unwrap().into_sync().id
+    }
+
+    pub async fn cancel(&self, sync: SyncId) {
+        let seen = sync::Entity::find_by_id(sync).one(self.app.db.read()).await.unwrap().unwrap();
+        syncs::cancel(&self.app.db, &seen, self.now()).await.unwrap().expect("it was finished already");
+    }
+
+    pub async fn approve(&self) {
+        syncs::approve(&self.app.db, self.source, self.now()).await.unwrap().expect("nothing is held");
+    }
+
+    pub async fn reject(&self) {
+        assert!(syncs::reject(&self.app.db, self.source, self.now()).await.unwrap(), "nothing is held");
+    }
+
+    pub async fn pause(&self) {
+        sources::pause(&self.app.db, self.source, self.now()).await.unwrap();
+    }
+
+    pub async fn resume(&self) {
+        sources::resume(&self.app.db, self.source, self.now()).await.unwrap();
+    }
+
+    pub async fn delete_source(&self, keep_documents: bool) {
+        sources::begin_delete(&self.app.db, self.source, keep_documents, self.now()).await.unwrap();
+    }
+
+    pub async fn delete_knowledge_base(&self, delete_store: bool, forget: bool) {
+        let (db, id) = (&self.app.db, self.knowledge_base);
+        let found =
+            knowledge_bases::store::begin_delete(db, id, delete_store, forget, self.now()).await.unwrap();
+        assert!(found.is_some(), "there is no knowledge base");
+    }
+
+    /// Somebody else puts a file into the store.
+    pub async fn attach_foreign_file(&self) -> String {
+        let openai = self.openai();
+        let file = openai.upload_file("theirs.md", "# Theirs".into()).await.unwrap().id;
+        openai.attach(&self.store, &file, &Attributes::new()).await.unwrap();
+        file
+    }
+
+    /// OpenAI, as the service reaches it.
+    pub fn openai(&self) -> openai::Client {
+        knowledge_bases::client_with(&self.app, "sk-simulated".into())
+    }
+}

@@ -1,0 +1,100 @@
+//! A wiki, an OpenAI account and a Tidegate between them, all in this process, with one clock for all three.
+
+mod acts;
+mod furnish;
+mod looks;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use simulator::{Id, Options, Simulator, SiteHandle};
+use tidegate::{
+    app::{App, Clock},
+    config::Settings,
+    engine::tick,
+    ids::{KnowledgeBaseId, SourceId},
+};
+
+use crate::database::TestDatabase;
+
+/// When the clocks of a world start.
+fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(1_790_000_000_000).unwrap()
+}
+
+/// A simulator, an application and one source, which selects nothing yet.
+pub struct World {
+    pub simulator: Simulator,
+    pub site: SiteHandle,
+    pub app: App,
+    pub knowledge_base: KnowledgeBaseId,
+    pub source: SourceId,
+    pub store: String,
+    _database: TestDatabase,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A world whose settings are changed before it starts.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let options = Options { clock: simulator::Clock::frozen(start()), ..Options::default() };
+        let simulator = Simulator::start(options).unwrap();
+        let site = simulator.add_site("acme");
+        let database = TestDatabase::create().await;
+        let mut settings = furnish::settings(&simulator, &database);
+        change(&mut settings);
+        let app = App::open(settings, Clock::manual(start())).await.unwrap();
+        let furniture = furnish::furnish(&app, &simulator, &site).await;
+        let furnish::Furniture { knowledge_base, source, store } = furniture;
+        Self { simulator, site, app, knowledge_base, source, store, _database: database }
+    }
+
+    /// A world with a space of one page, which is in the store already.
+    pub async fn with_a_page() -> (Self, Id, Id) {
+        let world = Self::start().await;
+        let space = world.site.add_space("ENG", "Engineering").unwrap();
+        let page = world.site.add_page(space, "Runbook", "<p>Turn it off and on.</p>").unwrap();
+        world.include_space(space).await;
+        world.tick().await;
+        world.holds(&[page]);
+        world.calls();
+        (world, space, page)
+    }
+
+    /// A world with a space of this many pages, all of which are in the store already.
+    pub async fn with_pages(count: usize) -> (Self, Id, Vec<Id>) {
+        let world = Self::start().await;
+        let space = world.site.add_space("ENG", "Engineering").unwrap();
+        let add = |n: usize| world.site.add_page(space, &format!("Page {n}"), format!("<p>{n}</p>")).unwrap();
+        let pages: Vec<Id> = (1..=count).map(add).collect();
+        world.include_space(space).await;
+        world.tick().await;
+        world.holds(&pages);
+        world.calls();
+        (world, space, pages)
+    }
+
+    /// The time that both clocks show.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.app.clock.now()
+    }
+
+    /// Moves all clocks and ticks.
+    pub async fn tick_after(&self, by: TimeDelta) {
+        self.simulator.advance(by.to_std().unwrap());
+        tick::tick_at(&self.app, self.now() + by).await.unwrap();
+    }
+
+    /// The next interval's tick.
+    pub async fn tick(&self) {
+        self.tick_after(TimeDelta::minutes(5)).await;
+    }
+
+    /// The next few intervals' ticks.
+    pub async fn ticks(&self, count: usize) {
+        for _ in 0..count {
+            self.tick().await;
+        }
+    }
+}
