@@ -1,5 +1,18 @@
 //! The sync as its readers see it: what is in the store after a tick.
 
+mod empty;
+mod erase;
+mod faults;
 mod figures;
+mod guard;
+mod indexing;
 mod life;
+mod lost;
+mod moves;
+mod plans;
+mod scopes;
+mod trees;
+mod two;
+mod unseen;
+mod vanishing;
 pub mod world;

@@ -1,0 +1,167 @@
+//! Moves: no version tells of them, and no text changes by them.
+
+use simulator::{Fault, Place};
+use tidegate::entity::{EvidenceKind, document::DocumentState, selection::SelectionKind};
+
+use super::world::World;
+
+#[tokio::test]
+async fn a_move_changes_attributes_and_uploads_nothing() {
+    let (world, space, one) = World::with_a_page().await;
+    let two = world.site.add_page(space, "Two", "<p>2</p>").unwrap();
+    let leaf = world.site.add_child(two, "Leaf", "<p>3</p>").unwrap();
+    world.tick().await;
+    world.calls();
+
+    world.site.move_to(two, Place::Under(one)).unwrap();
+    world.tick().await;
+
+    assert_eq!(world.attribute(two, "path"), "Runbook");
+    assert_eq!(world.attribute(leaf, "path"), "Runbook / Two");
+    assert_eq!(world.calls().of("POST /v1/files"), 0);
+    let sync = world.last_sync().await;
+    assert_eq!((sync.counts.metadata, sync.done, sync.total), (2, 2, Some(2)));
+}
+
+#[tokio::test]
+async fn a_page_moved_to_another_selected_space_tells_the_new_space() {
+    let (world, _, page) = World::with_a_page().await;
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+    world.include_space(other).await;
+    world.tick().await;
+    world.calls();
+
+    world.site.move_to(page, Place::Top { space: other }).unwrap();
+    world.tick().await;
+
+    world.holds(&[page]);
+    assert_eq!(world.attribute(page, "space_key"), "OPS");
+    assert_eq!(world.calls().of("POST /v1/files"), 0);
+}
+
+#[tokio::test]
+async fn a_page_moved_out_of_every_selected_space_leaves() {
+    let (world, space, page) = World::with_a_page().await;
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+
+    world.site.move_to(page, Place::Top { space: other }).unwrap();
+    world.tick().await;
+    world.holds(&[]);
+    world.left(page, EvidenceKind::MovedOut).await;
+
+    world.site.move_to(page, Place::Top { space }).unwrap();
+    world.tick().await;
+    world.holds(&[page]);
+}
+
+#[tokio::test]
+async fn pages_move_into_and_out_of_a_selected_tree() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let root = world.site.add_page(space, "Root", "<p>0</p>").unwrap();
+    let page = world.site.add_page(space, "Page", "<p>1</p>").unwrap();
+    let leaf = world.site.add_child(page, "Leaf", "<p>2</p>").unwrap();
+    world.include(SelectionKind::PageTree, root).await;
+    world.tick().await;
+    world.holds(&[root]);
+
+    world.site.move_to(page, Place::Under(root)).unwrap();
+    world.tick().await;
+    world.holds(&[root, page, leaf]);
+    assert_eq!(world.attribute(leaf, "path"), "Root / Page");
+
+    world.site.move_to(page, Place::Top { space }).unwrap();
+    world.tick().await;
+    world.holds(&[root]);
+    world.left(page, EvidenceKind::MovedOut).await;
+    world.left(leaf, EvidenceKind::MovedOut).await;
+}
+
+#[tokio::test]
+async fn a_tree_follows_its_root_into_another_space() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+    let root = world.site.add_page(space, "Root", "<p>0</p>").unwrap();
+    let leaf = world.site.add_child(root, "Leaf", "<p>1</p>").unwrap();
+    world.include(SelectionKind::PageTree, root).await;
+    world.tick().await;
+    world.calls();
+
+    world.site.move_to(root, Place::Top { space: other }).unwrap();
+    world.tick().await;
+
+    world.holds(&[root, leaf]);
+    assert_eq!(world.attribute(leaf, "space_key"), "OPS");
+    assert_eq!(world.calls().of("POST /v1/files"), 0);
+
+    world.site.edit(leaf, "<p>New.</p>").unwrap();
+    let new = world.site.add_child(leaf, "New", "<p>2</p>").unwrap();
+    world.tick().await;
+    world.holds(&[root, leaf, new]);
+    assert_eq!(world.text(leaf), "# Leaf\n\nNew.\n");
+}
+
+#[tokio::test]
+async fn a_page_moved_between_selected_trees_stays_without_a_gap() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let one = world.site.add_page(space, "One", "<p>1</p>").unwrap();
+    let two = world.site.add_page(space, "Two", "<p>2</p>").unwrap();
+    let page = world.site.add_child(one, "Page", "<p>3</p>").unwrap();
+    world.include(SelectionKind::PageTree, one).await;
+    let second = world.include(SelectionKind::PageTree, two).await;
+    world.tick().await;
+    world.calls();
+
+    world.site.move_to(page, Place::Under(two)).unwrap();
+    world.tick().await;
+
+    world.holds(&[one, two, page]);
+    assert_eq!(world.calls().of("POST /v1/files"), 0);
+    assert_eq!(world.document(page).await.selection_id, Some(second));
+}
+
+#[tokio::test]
+async fn a_page_that_moves_between_trees_while_they_are_listed_does_not_leave() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let one = world.site.add_page(space, "One", "<p>1</p>").unwrap();
+    let two = world.site.add_page(space, "Two", "<p>2</p>").unwrap();
+    let page = world.site.add_child(two, "Page", "<p>3</p>").unwrap();
+    world.include(SelectionKind::PageTree, one).await;
+    world.include(SelectionKind::PageTree, two).await;
+    world.tick().await;
+
+    let site = world.site.clone();
+    let second_listing = Fault::on("GET", "/wiki/api/v2/pages/{id}/descendants").skip(1).once();
+    world.simulator.fault(second_listing.run(move || site.move_to(page, Place::Under(one)).unwrap()));
+    world.tick().await;
+    world.holds(&[one, two, page]);
+    assert_eq!(world.state(page).await, DocumentState::Live);
+
+    world.tick().await;
+    world.holds(&[one, two, page]);
+    assert_eq!(world.attribute(page, "path"), "One");
+}
+
+#[tokio::test]
+async fn a_renamed_folder_of_a_selected_tree_renames_the_paths_through_it() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let root = world.site.add_page(space, "Root", "<p>0</p>").unwrap();
+    let folder = world.site.add_folder(Place::Under(root), "Machines").unwrap();
+    let page = world.site.add_child(folder, "Pumps", "<p>1</p>").unwrap();
+    world.include(SelectionKind::PageTree, root).await;
+    world.tick().await;
+    assert_eq!(world.attribute(page, "path"), "Root / Machines");
+
+    world.site.rename(folder, "Engines").unwrap();
+    world.tick().await;
+    assert_eq!(world.attribute(page, "path"), "Root / Engines");
+
+    let upper = world.site.add_folder(Place::Under(root), "Upper").unwrap();
+    world.site.move_to(folder, Place::Under(upper)).unwrap();
+    world.tick().await;
+    assert_eq!(world.attribute(page, "path"), "Root / Upper / Engines");
+}
