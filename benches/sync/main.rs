@@ -3,6 +3,16 @@
 //! Every case runs in a process of its own, and the simulator it talks to in another one: time, memory and CPU are those
 //! of the service alone. Nothing is asserted: figures depend on the machine. What does not (calls) is a test.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::needless_pass_by_value,
+    clippy::struct_excessive_bools,
+    clippy::too_many_lines,
+    clippy::unchecked_time_subtraction,
+    reason = "figures are rounded, and a benchmark ends by panicking"
+)]
+
 mod bare;
 mod changes;
 mod conversion;

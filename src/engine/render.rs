@@ -3,6 +3,7 @@
 use futures_util::FutureExt;
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -18,15 +19,17 @@ use super::{
     },
 };
 use crate::{
+    app::App,
     confluence::{self, Page, Status},
     convert,
     entity::{
         change::{ChangeKind, ChangeOutcome},
         document,
         file::{self, FileRole, FileStage},
+        source,
     },
     files,
-    ids::FileId,
+    ids::{FileId, KnowledgeBaseId},
 };
 
 /// A rendering larger than this is not uploaded.
@@ -90,7 +93,7 @@ async fn bodies(run: &Run, ids: &[String]) -> Result<HashMap<String, Body>, Stop
             .await?
         {
             Ok(pages) => {
-                bodies.extend(pages.into_iter().map(|page| (page.id.clone(), Body::Page(Box::new(page)))))
+                bodies.extend(pages.into_iter().map(|page| (page.id.clone(), Body::Page(Box::new(page)))));
             }
             Err(error) if part.len() > 1 && is_about_one(&error) => {
                 let (one, other) = part.split_at(part.len() / 2);
@@ -131,78 +134,95 @@ fn is_about_one(error: &confluence::Error) -> bool {
     error.is_too_large() || matches!(error, E::Unavailable { .. } | E::Malformed { .. } | E::Rejected { .. })
 }
 
+/// A page to convert: its document, its body, and the key of its space.
+type Ready = (Item, Box<Page>, String);
+
 /// Converts pages away from the threads that wait for the network.
-async fn convert_all(run: &Run, pages: Vec<(Item, Box<Page>, String)>) -> Result<Vec<Outcome>, Stop> {
-    let (app, source) = (run.app.clone(), run.source().clone());
-    let site_url = format!("{}/wiki", source.site_url.trim_end_matches('/'));
-    let knowledge_base = run.knowledge_base.id;
-    let now = run.now();
-    let work = move || {
-        let convert = |(item, mut page, key): (Item, Box<Page>, String)| {
-            let storage = page.take_storage().unwrap_or_default();
-            let rendering = convert::markdown(&convert::Page {
-                title: &page.title,
-                site_url: &site_url,
-                space_key: &key,
-                page_id: &page.id,
-                storage: &storage,
-            });
-            let version = page.version.number;
-            if rendering.is_empty {
-                return Outcome::Empty(item, version);
-            }
-            let text = rendering.markdown;
-            let sha256 = Sha256::digest(text.as_bytes()).to_vec();
-            if item.live.as_ref().is_some_and(|live| live.sha256 == sha256) {
-                return Outcome::Touched(item, version);
-            }
-            if item.document.refused_sha256.as_ref() == Some(&sha256) {
-                let failure =
-                    Failure::lasting("refused_by_openai", "OpenAI refused this very text before.", version);
-                return Outcome::Failed(item, failure);
-            }
-            if text.len() > LARGEST {
-                let failure =
-                    Failure::lasting("too_large", "The page has more than 25 MiB of text.", version);
-                return Outcome::Failed(item, failure);
-            }
-            let id = FileId::new();
-            let packed = match files::pack(&app.sealer, id, &text) {
-                Ok(packed) => packed,
-                Err(error) => {
-                    return Outcome::Failed(item, Failure::passing("cannot_pack", error.to_string()));
-                }
-            };
-            let file = file::Model {
-                id,
-                document_id: item.document.id,
-                source_id: source.id,
-                knowledge_base_id: knowledge_base,
-                role: FileRole::Candidate,
-                stage: FileStage::Uploading,
-                file_name: file_name::of(&page.title, &page.id, app.installation, id),
-                openai_file_id: None,
-                batch_id: None,
-                sha256,
-                bytes: i64::try_from(text.len()).unwrap_or(i64::MAX),
-                version,
-                edited_at: page.version.created_at,
-                attributes: serde_json::Value::Null,
-                selections_revision: source.selections_revision,
-                sent_at: Some(now),
-                created_at: now,
-                completed_at: None,
-                retiring_at: None,
-                retire_reason: None,
-            };
-            let upload = Upload { document: item.document, file, text };
-            Outcome::Upload(Box::new(upload), packed)
-        };
-        pages.into_iter().map(convert).collect()
+async fn convert_all(run: &Run, pages: Vec<Ready>) -> Result<Vec<Outcome>, Stop> {
+    let source = run.source().clone();
+    let converter = Converter {
+        app: run.app.clone(),
+        knowledge_base: run.knowledge_base.id,
+        site_url: format!("{}/wiki", source.site_url.trim_end_matches('/')),
+        source,
+        now: run.now(),
     };
-    tokio::task::spawn_blocking(work)
+    tokio::task::spawn_blocking(move || pages.into_iter().map(|page| converter.convert(page)).collect())
         .await
         .map_err(|error| Stop::pause("conversion_failed", format!("The converter failed: {error}."), None))
+}
+
+/// What all pages of a run are converted with.
+struct Converter {
+    app: App,
+    source: source::Model,
+    knowledge_base: KnowledgeBaseId,
+    site_url: String,
+    now: DateTime<Utc>,
+}
+
+impl Converter {
+    /// Converts a page, and tells whether its text is worth an upload.
+    fn convert(&self, (item, mut page, space_key): Ready) -> Outcome {
+        let storage = page.take_storage().unwrap_or_default();
+        let rendering = convert::markdown(&convert::Page {
+            title: &page.title,
+            site_url: &self.site_url,
+            space_key: &space_key,
+            page_id: &page.id,
+            storage: &storage,
+        });
+        let version = page.version.number;
+        if rendering.is_empty {
+            return Outcome::Empty(item, version);
+        }
+        let text = rendering.markdown;
+        let sha256 = Sha256::digest(text.as_bytes()).to_vec();
+        if item.live.as_ref().is_some_and(|live| live.sha256 == sha256) {
+            return Outcome::Touched(item, version);
+        }
+        if item.document.refused_sha256.as_ref() == Some(&sha256) {
+            let message = "OpenAI refused this very text before.";
+            return Outcome::Failed(item, Failure::lasting("refused_by_openai", message, version));
+        }
+        if text.len() > LARGEST {
+            let message = "The page has more than 25 MiB of text.";
+            return Outcome::Failed(item, Failure::lasting("too_large", message, version));
+        }
+        self.upload(item, &page, text, sha256)
+    }
+
+    /// The row of a new file, and its text.
+    fn upload(&self, item: Item, page: &Page, text: String, sha256: Vec<u8>) -> Outcome {
+        let id = FileId::new();
+        let packed = match files::pack(&self.app.sealer, id, &text) {
+            Ok(packed) => packed,
+            Err(error) => return Outcome::Failed(item, Failure::passing("cannot_pack", error.to_string())),
+        };
+        let file = file::Model {
+            id,
+            document_id: item.document.id,
+            source_id: self.source.id,
+            knowledge_base_id: self.knowledge_base,
+            role: FileRole::Candidate,
+            stage: FileStage::Uploading,
+            file_name: file_name::of(&page.title, &page.id, self.app.installation, id),
+            openai_file_id: None,
+            batch_id: None,
+            sha256,
+            bytes: i64::try_from(text.len()).unwrap_or(i64::MAX),
+            version: page.version.number,
+            edited_at: page.version.created_at,
+            attributes: serde_json::Value::Null,
+            selections_revision: self.source.selections_revision,
+            sent_at: Some(self.now),
+            created_at: self.now,
+            completed_at: None,
+            retiring_at: None,
+            retire_reason: None,
+        };
+        Outcome::Upload(Box::new(Upload { document: item.document, file, text }), packed)
+    }
 }
 
 /// Commits what became of the pages in one transaction; answers the uploads.

@@ -44,7 +44,7 @@ impl Busy {
 
     fn add(&mut self) -> Id {
         let title = format!("Page {}", self.pages.len());
-        let page = if self.pages.len() % 2 == 0 {
+        let page = if self.pages.len().is_multiple_of(2) {
             self.world.site.add_page(self.space, &title, "<p>New.</p>")
         } else {
             self.world.site.add_child(self.folder, &title, "<p>New.</p>")
@@ -73,7 +73,8 @@ impl Busy {
         self.add();
         self.add();
         let moved = self.add();
-        let place = if self.round % 2 == 0 { Place::Under(self.root) } else { Place::Under(self.folder) };
+        let place =
+            if self.round.is_multiple_of(2) { Place::Under(self.root) } else { Place::Under(self.folder) };
         site.move_to(moved, place).unwrap();
         site.move_to(self.any(2), place).unwrap();
     }

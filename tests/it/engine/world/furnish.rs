@@ -57,6 +57,7 @@ pub fn settings(simulator: &Simulator, database: &TestDatabase) -> Settings {
 }
 
 /// A workspace with a connection to the site, a knowledge base and a source.
+#[expect(clippy::too_many_lines, reason = "rows are long and simple")]
 pub async fn furnish(app: &App, simulator: &Simulator, site: &SiteHandle) -> Furniture {
     let (workspace, connection) = connect(app, simulator, site).await;
     let now = app.clock.now();

@@ -35,7 +35,8 @@ impl World {
     pub fn attribute(&self, page: Id, name: &str) -> serde_json::Value {
         let openai = self.simulator.openai();
         let store = openai.store(&self.store).unwrap();
-        let of_page = |entry: &&simulator::openai::Entry| entry.attributes["page_id"] == page.to_string();
+        let page_id = page.to_string();
+        let of_page = |entry: &&simulator::openai::Entry| entry.attributes["page_id"] == *page_id;
         let entries: Vec<_> = store.entries().filter(of_page).collect();
         assert_eq!(entries.len(), 1, "page {page} has {} files", entries.len());
         entries[0].attributes[name].clone()
