@@ -249,3 +249,6 @@ fn absent(document: &Known, rules: &Rules<'_>) -> Option<Change> {
 fn page_order(one: &str, other: &str) -> std::cmp::Ordering {
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
+
+#[cfg(test)]
+mod tests;

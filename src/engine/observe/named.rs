@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Observation;
 use crate::{
-    confluence::{MOST_IDS, SpaceQuery, Status},
+    confluence::{Error as E, MOST_IDS, SpaceQuery, Status},
     engine::{
         facts::Coverage,
         stop::Stop,
@@ -58,7 +58,12 @@ impl Observation<'_> {
                 let query = query.clone();
                 Box::pin(async move { client.walk_spaces(&query).rest().await })
             });
-            let found = found.await??;
+            let found = found.await?;
+            if let Err(E::Unauthorized { .. } | E::Forbidden { .. } | E::NotFound { .. }) = &found {
+                // Not even spaces are shown: if the site has left the grant, that is for a person to mend.
+                self.run.access.prove_healthy(None).await?;
+            }
+            let found = found?;
             let tx = self.run.begin().await?;
             for space in found {
                 observed::keep_space(&tx, self.run.source().id, &space.id, &space.key, &space.name).await?;

@@ -4,6 +4,7 @@ mod empty;
 mod erase;
 mod faults;
 mod figures;
+mod grants;
 mod guard;
 mod indexing;
 mod life;

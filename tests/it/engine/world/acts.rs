@@ -3,8 +3,9 @@
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use simulator::Id;
 use tidegate::{
+    connections::{self, Callback, Landing, NewConnection},
     entity::{
-        SourceOptions,
+        Metadata, SourceOptions,
         selection::{self, SelectionKind, SelectionMode, SelectionStatus},
         source,
         sync::{self, SyncMode, SyncTrigger},
@@ -12,7 +13,7 @@ use tidegate::{
     ids::{SelectionId, SyncId},
     knowledge_bases,
     openai::{self, Attributes},
-    sources::store::{self as sources, Edit},
+    sources::store::{self as sources, Edit, Patch},
     syncs::store as syncs,
 };
 
@@ -104,6 +105,31 @@ impl World {
         let found =
             knowledge_bases::store::begin_delete(db, id, delete_store, forget, self.now()).await.unwrap();
         assert!(found.is_some(), "there is no knowledge base");
+    }
+
+    /// Somebody connects the account through OAuth, and the source goes through that connection from now on.
+    pub async fn connect_by_oauth(&self) {
+        let source = self.source().await;
+        let new = NewConnection {
+            workspace_id: source.workspace_id,
+            owner: "ada".to_owned(),
+            external_id: None,
+            metadata: Metadata::default(),
+        };
+        let begun = connections::begin(&self.app, new, None).await.unwrap();
+        let back: url::Url =
+            self.simulator.accept(begun.authorize_url.as_str(), None, &[]).unwrap().parse().unwrap();
+        let parameter = |name: &str| {
+            let found = back.query_pairs().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.into_owned().into())
+        };
+        let callback = Callback { state: parameter("state"), code: parameter("code"), error: None };
+        let Landing::Authorized { code, .. } = connections::land(&self.app, callback).await.unwrap() else {
+            panic!("the callback did not land");
+        };
+        connections::confirm(&self.app, begun.connection.id, "ada", &code, None).await.unwrap();
+        let patch = Patch { connection_id: Some(begun.connection.id), ..Patch::default() };
+        sources::patch(&self.app.db, &source, patch, self.now()).await.unwrap();
     }
 
     /// Somebody else puts a file into the store.

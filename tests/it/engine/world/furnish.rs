@@ -6,7 +6,7 @@ use sea_orm::{ActiveValue::Set, EntityTrait};
 use simulator::{Simulator, SiteHandle};
 use tidegate::{
     app::App,
-    config::{AllowedHosts, EncryptionKey, OpenAi, Settings, Timing},
+    config::{AllowedHosts, Atlassian, AtlassianApp, EncryptionKey, OpenAi, Settings, Timing},
     connections::tokens::ApiToken,
     entity::{
         Metadata, SourceOptions,
@@ -35,6 +35,15 @@ pub fn settings(simulator: &Simulator, database: &TestDatabase) -> Settings {
         database_url: database.url().into(),
         encryption_keys: vec![EncryptionKey { id: "test".to_owned(), secret: vec![7; 32].into() }],
         confluence_allowed_hosts: AllowedHosts::parse(["127.0.0.1"]).unwrap(),
+        atlassian: Atlassian {
+            app: Some(AtlassianApp {
+                client_id: simulator.options().client_id.clone(),
+                client_secret: simulator.options().client_secret.clone().into(),
+            }),
+            auth_url: simulator.auth_url().parse().unwrap(),
+            api_url: simulator.api_url().parse().unwrap(),
+            ..Settings::default().atlassian
+        },
         openai: OpenAi {
             api_key: Some("sk-simulated".into()),
             base_url: simulator.openai_url().parse().unwrap(),
