@@ -27,6 +27,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use table::Table;
+use tidegate::{config::LogFormat, telemetry};
 
 /// Prints the figures of the cases that are named; of all without a name.
 #[derive(Debug, Parser)]
@@ -125,6 +126,7 @@ fn orchestrate(arguments: &Arguments) -> anyhow::Result<()> {
 /// Measures one case in this process and prints its rows for the one that started it.
 #[tokio::main]
 async fn measure(case: Case, pages: usize) -> anyhow::Result<()> {
+    telemetry::start(Some(LogFormat::Json));
     let rows = match case {
         Case::Latency => first::with_latency(pages, Duration::from_millis(50)).await?,
         Case::Pages => changes::measure(pages).await?,

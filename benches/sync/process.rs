@@ -1,10 +1,6 @@
 //! Processes: this program started again in another part, and what a process has used.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
 
@@ -17,11 +13,13 @@ pub fn myself(arguments: &[&str]) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Runs a case in a process of its own.
+/// Runs a case in a process of its own, which logs as it does in production, to us.
 pub fn rows(arguments: &[&str]) -> anyhow::Result<Vec<Row>> {
-    let output = myself(arguments)?.stderr(Stdio::inherit()).output()?;
+    let output = myself(arguments)?.output()?;
     let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "{} failed: {}", arguments.join(" "), said.trim());
+    let logged = String::from_utf8_lossy(&output.stderr);
+    let last = logged.lines().next_back().unwrap_or_default();
+    ensure!(output.status.success(), "{} failed: {}\n{last}", arguments.join(" "), said.trim());
     let rows = said.lines().map(serde_json::from_str);
     rows.collect::<Result<_, _>>().with_context(|| format!("{} said {said}", arguments.join(" ")))
 }
