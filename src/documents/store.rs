@@ -81,8 +81,7 @@ pub struct Filter<'a> {
 fn live_file() -> RelationDef {
     let join: RelationDef =
         file::Entity::belongs_to(Entity).from(file::Column::DocumentId).to(Column::Id).into();
-    join.rev()
-        .on_condition(|_, file| Expr::col((file, file::Column::Role)).eq(FileRole::Live).into_condition())
+    join.rev().on_condition(|_, _| FileRole::Live.is().into_condition())
 }
 
 /// The documents of a source, oldest first.
@@ -158,7 +157,7 @@ pub async fn find(
 
 /// The live file of a document.
 pub async fn live_file_of(db: &impl ConnectionTrait, id: DocumentId) -> Result<Option<file::Model>, DbErr> {
-    let live = file::Column::DocumentId.eq(id).and(file::Column::Role.eq(FileRole::Live));
+    let live = file::Column::DocumentId.eq(id).and(FileRole::Live.is());
     file::Entity::find().filter(live).one(db).await
 }
 

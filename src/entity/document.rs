@@ -1,6 +1,6 @@
 //! Documents: one page of one source each, and what became of it.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{entity::prelude::*, sea_query::ExprTrait};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -44,6 +44,20 @@ pub enum Work {
     Create,
     /// Only its attributes changed.
     Metadata,
+}
+
+impl Work {
+    /// That this is to be done for a document. In literals, so that SQLite finds the partial index.
+    #[must_use]
+    pub fn is(self) -> Expr {
+        let work = || Expr::col((Entity, Column::Work));
+        let is = work().eq(self.literal());
+        if self == Self::None { is } else { is.and(work().ne(Self::None.literal())) }
+    }
+
+    fn literal(self) -> Expr {
+        Expr::Constant(self.to_value().into())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -1,6 +1,6 @@
 //! Files: one uploaded rendering of a document each, known before it is uploaded.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{entity::prelude::*, sea_query::ExprTrait};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,6 +19,26 @@ pub enum FileRole {
     Live,
     /// On its way out.
     Retiring,
+}
+
+impl FileRole {
+    /// That a file has this role. In literals: SQLite does not match a bound value with partial indexes, and plans the
+    /// statement again whenever another one is bound.
+    #[must_use]
+    pub fn is(self) -> Expr {
+        let is = Expr::col((Entity, Column::Role)).eq(self.literal());
+        if self == Self::Live { is } else { is.and(Self::Live.is_not()) }
+    }
+
+    /// That a file has another role.
+    #[must_use]
+    pub fn is_not(self) -> Expr {
+        Expr::col((Entity, Column::Role)).ne(self.literal())
+    }
+
+    fn literal(self) -> Expr {
+        Expr::Constant(self.to_value().into())
+    }
 }
 
 /// How far a file has come.

@@ -313,7 +313,7 @@ pub async fn known_pages(
         .select_only()
         .column(file::Column::DocumentId)
         .filter(file::Column::DocumentId.is_in(known.iter().map(|document| document.id)))
-        .filter(file::Column::Role.eq(FileRole::Live))
+        .filter(FileRole::Live.is())
         .into_tuple::<DocumentId>()
         .all(db)
         .await?;

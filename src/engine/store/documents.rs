@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
     sea_query::{Expr, ExprTrait, Query},
 };
 
@@ -32,13 +33,9 @@ pub async fn by_pages(
     source: SourceId,
     pages: &[&str],
 ) -> Result<HashMap<String, Known>, DbErr> {
-    let rows = document::Entity::find()
-        .filter(document::Column::SourceId.eq(source))
-        .filter(document::Column::Kind.eq(PAGE))
-        .filter(document::Column::ExternalId.is_in(pages.iter().copied()))
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.external_id.clone(), known(row))).collect())
+    let which = document::Column::ExternalId.is_in(pages.iter().copied());
+    let rows: Vec<Row> = pages_of(source).filter(which).into_tuple().all(db).await?;
+    Ok(rows.into_iter().map(known).map(|known| (known.page_id.clone(), known)).collect())
 }
 
 /// The next documents that are not removed, in the order of their ids.
@@ -48,43 +45,80 @@ pub async fn present_after(
     after: Option<DocumentId>,
     limit: u64,
 ) -> Result<Vec<Known>, DbErr> {
-    let mut select = document::Entity::find()
-        .filter(document::Column::SourceId.eq(source))
-        .filter(document::Column::Kind.eq(PAGE))
-        .filter(document::Column::State.ne(DocumentState::Removed));
+    let mut select = pages_of(source).filter(document::Column::State.ne(DocumentState::Removed));
     if let Some(after) = after {
         select = select.filter(document::Column::Id.gt(after));
     }
-    let rows = select.order_by_asc(document::Column::Id).limit(limit).all(db).await?;
+    let rows: Vec<Row> = select.order_by_asc(document::Column::Id).limit(limit).into_tuple().all(db).await?;
     Ok(rows.into_iter().map(known).collect())
 }
 
 /// The documents that were absent when last looked for.
 pub async fn suspects(db: &impl ConnectionTrait, source: SourceId, limit: u64) -> Result<Vec<Known>, DbErr> {
-    let rows = document::Entity::find()
-        .filter(document::Column::SourceId.eq(source))
+    let rows: Vec<Row> = pages_of(source)
         .filter(document::Column::State.eq(DocumentState::Suspect))
         .order_by_asc(document::Column::VerifiedAt)
         .limit(limit)
+        .into_tuple()
         .all(db)
         .await?;
     Ok(rows.into_iter().map(known).collect())
 }
 
-fn known(row: document::Model) -> Known {
+/// The columns of a [`Known`]: every tick reads them of every document.
+type Row = (
+    DocumentId,
+    String,
+    DocumentState,
+    Work,
+    Option<SelectionId>,
+    i64,
+    Option<i64>,
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<DateTime<Utc>>,
+);
+
+/// The pages of a source, as rows.
+fn pages_of(source: SourceId) -> Select<document::Entity> {
+    document::Entity::find()
+        .select_only()
+        .columns([
+            document::Column::Id,
+            document::Column::ExternalId,
+            document::Column::State,
+            document::Column::Work,
+            document::Column::SelectionId,
+            document::Column::WantedVersion,
+            document::Column::LiveVersion,
+            document::Column::Title,
+            document::Column::Url,
+            document::Column::SpaceId,
+            document::Column::ParentId,
+            document::Column::SuspectSince,
+        ])
+        .filter(document::Column::SourceId.eq(source))
+        .filter(document::Column::Kind.eq(PAGE))
+}
+
+fn known(row: Row) -> Known {
+    let (id, page_id, state, work, selection_id, wanted_version, live_version, title, url, ..) = row;
+    let (.., space_id, parent_id, suspect_since) = row;
     Known {
-        id: row.id,
-        page_id: row.external_id,
-        state: row.state,
-        work: row.work,
-        selection_id: row.selection_id,
-        wanted_version: row.wanted_version,
-        live_version: row.live_version,
-        title: row.title,
-        url: row.url,
-        space_id: row.space_id,
-        parent_id: row.parent_id,
-        suspect_since: row.suspect_since,
+        id,
+        page_id,
+        state,
+        work,
+        selection_id,
+        wanted_version,
+        live_version,
+        title,
+        url,
+        space_id,
+        parent_id,
+        suspect_since,
     }
 }
 
@@ -399,11 +433,11 @@ pub async fn to_do(
         .column(file::Column::DocumentId)
         .from(file::Entity)
         .and_where(file::Column::SourceId.eq(source))
-        .and_where(file::Column::Role.eq(FileRole::Candidate))
+        .and_where(FileRole::Candidate.is())
         .take();
     let mut select = document::Entity::find()
         .filter(document::Column::SourceId.eq(source))
-        .filter(document::Column::Work.eq(work))
+        .filter(work.is())
         .filter(document::Column::State.is_not_in([DocumentState::Removed, DocumentState::Suspect]))
         .filter(document::Column::Id.not_in_subquery(under_way))
         .filter(
@@ -420,7 +454,7 @@ pub async fn to_do(
     if work != Work::Create {
         let files = file::Entity::find()
             .filter(file::Column::DocumentId.is_in(documents.iter().map(|document| document.id)))
-            .filter(file::Column::Role.eq(FileRole::Live))
+            .filter(FileRole::Live.is())
             .all(db)
             .await?;
         live.extend(files.into_iter().map(|file| (file.document_id, file)));

@@ -92,7 +92,7 @@ pub async fn candidates(
 ) -> Result<Vec<file::Model>, DbErr> {
     file::Entity::find()
         .filter(file::Column::SourceId.eq(source))
-        .filter(file::Column::Role.eq(FileRole::Candidate))
+        .filter(FileRole::Candidate.is())
         .filter(file::Column::Stage.is_in(stages.iter().copied()))
         .order_by_asc(file::Column::Id)
         .limit(limit)
@@ -106,7 +106,7 @@ pub async fn candidate_count(db: &impl ConnectionTrait, source: SourceId) -> Res
         .select_only()
         .expr_as(Expr::col(file::Column::Id).count(), "candidates")
         .filter(file::Column::SourceId.eq(source))
-        .filter(file::Column::Role.eq(FileRole::Candidate))
+        .filter(FileRole::Candidate.is())
         .into_tuple()
         .one(db)
         .await?;
@@ -184,7 +184,7 @@ pub async fn batch(db: &impl ConnectionTrait, id: BatchId) -> Result<Option<batc
 pub async fn of_batch(db: &impl ConnectionTrait, batch: BatchId) -> Result<Vec<file::Model>, DbErr> {
     file::Entity::find()
         .filter(file::Column::BatchId.eq(batch))
-        .filter(file::Column::Role.eq(FileRole::Candidate))
+        .filter(FileRole::Candidate.is())
         .all(db)
         .await
 }
@@ -195,7 +195,7 @@ pub async fn close_batches(tx: &impl ConnectionTrait, source: SourceId) -> Resul
         .column(file::Column::BatchId)
         .from(file::Entity)
         .and_where(file::Column::SourceId.eq(source))
-        .and_where(file::Column::Role.eq(FileRole::Candidate))
+        .and_where(FileRole::Candidate.is())
         .and_where(file::Column::BatchId.is_not_null())
         .take();
     batch::Entity::delete_many()
@@ -212,9 +212,8 @@ pub async fn close_batches(tx: &impl ConnectionTrait, source: SourceId) -> Resul
 /// changed them. A document whose newest version is newer still keeps its work.
 pub async fn swap(tx: &impl ConnectionTrait, files: &[FileId], now: DateTime<Utc>) -> Result<(), DbErr> {
     for some in files.chunks(400) {
-        let ready = Condition::all()
-            .add(file::Column::Id.is_in(some.iter().copied()))
-            .add(file::Column::Role.eq(FileRole::Candidate));
+        let ready =
+            Condition::all().add(file::Column::Id.is_in(some.iter().copied())).add(FileRole::Candidate.is());
         let documents = Query::select()
             .column(file::Column::DocumentId)
             .from(file::Entity)
@@ -222,9 +221,7 @@ pub async fn swap(tx: &impl ConnectionTrait, files: &[FileId], now: DateTime<Utc
             .take();
         retire_where(
             tx,
-            Condition::all()
-                .add(file::Column::DocumentId.in_subquery(documents))
-                .add(file::Column::Role.eq(FileRole::Live)),
+            Condition::all().add(file::Column::DocumentId.in_subquery(documents)).add(FileRole::Live.is()),
             "replaced",
             now,
         )
@@ -250,14 +247,14 @@ async fn make_live(tx: &impl ConnectionTrait, files: &[FileId], now: DateTime<Ut
                 Expr::col((file::Entity, file::Column::DocumentId))
                     .equals((document::Entity, document::Column::Id)),
             )
-            .and_where(Expr::col((file::Entity, file::Column::Role)).eq(role))
+            .and_where(role.is())
             .take()
     };
     let swapped = Query::select()
         .column(file::Column::DocumentId)
         .from(file::Entity)
         .and_where(file::Column::Id.is_in(files.iter().copied()))
-        .and_where(file::Column::Role.eq(FileRole::Live))
+        .and_where(FileRole::Live.is())
         .take();
     let live_version = || Expr::SubQuery(None, Box::new(version(FileRole::Live).into()));
     let none = |column| (column, Expr::value(Option::<String>::None));
@@ -310,7 +307,7 @@ async fn documents_with(
         .select_only()
         .column(file::Column::DocumentId)
         .filter(which)
-        .filter(file::Column::Role.eq(role))
+        .filter(role.is())
         .into_tuple()
         .all(tx)
         .await
@@ -364,7 +361,7 @@ async fn retire_where(
         .col_expr(file::Column::RetiringAt, Expr::value(now))
         .col_expr(file::Column::RetireReason, Expr::value(Some(reason.to_owned())))
         .filter(which)
-        .filter(file::Column::Role.ne(FileRole::Retiring))
+        .filter(FileRole::Retiring.is_not())
         .exec(tx)
         .await?;
     Ok(())
@@ -378,7 +375,7 @@ pub async fn retiring(
 ) -> Result<Vec<file::Model>, DbErr> {
     file::Entity::find()
         .filter(file::Column::SourceId.eq(source))
-        .filter(file::Column::Role.eq(FileRole::Retiring))
+        .filter(FileRole::Retiring.is())
         .filter(file::Column::OpenaiFileId.is_not_null())
         .order_by_asc(file::Column::Id)
         .limit(limit)
@@ -390,7 +387,7 @@ pub async fn retiring(
 pub async fn unanswered(db: &impl ConnectionTrait, source: SourceId) -> Result<Vec<file::Model>, DbErr> {
     file::Entity::find()
         .filter(file::Column::SourceId.eq(source))
-        .filter(file::Column::Role.ne(FileRole::Live))
+        .filter(FileRole::Live.is_not())
         .filter(file::Column::Stage.eq(FileStage::Uploading))
         .order_by_asc(file::Column::Id)
         .limit(10_000)

@@ -9,6 +9,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
+use super::documents::PAGE;
 use crate::{
     entity::{
         document, node,
@@ -155,6 +156,7 @@ pub async fn above(
                 document::Column::ParentKind,
             ])
             .filter(document::Column::SourceId.eq(source))
+            .filter(document::Column::Kind.eq(PAGE))
             .filter(document::Column::State.ne(document::DocumentState::Removed))
             .filter(document::Column::ExternalId.is_in(some.iter().map(String::as_str)))
             .into_tuple()
