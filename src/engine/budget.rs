@@ -63,7 +63,7 @@ impl Budget {
                 wait,
             ));
         }
-        let sources = store::documents::active_sources(db).await?.max(1);
+        let sources = store::syncs::active_sources(db).await?.max(1);
         #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
         let rate = (quota * SHARE_PERCENT / 100) as f64 / 3600.0 / sources as f64;
         let limit = Limit {

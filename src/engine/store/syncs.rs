@@ -5,8 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, OnConflict, Query},
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
 
 use super::lease::Lease;
@@ -18,6 +19,7 @@ use crate::{
         sync::{self, SyncMode, SyncStatus, SyncStep, SyncTrigger},
     },
     ids::{KnowledgeBaseId, ReplicaId, RunId, SourceId, SyncId},
+    syncs::store::queued,
 };
 
 /// A sync that this process may work on now.
@@ -52,41 +54,14 @@ pub async fn queue_due(db: &Db, now: DateTime<Utc>) -> Result<u64, DbErr> {
         .limit(500)
         .all(db.read())
         .await?;
-    let rows = due.iter().map(|source| queued(source, SyncTrigger::Interval, SyncMode::Delta, now));
+    let rows = due
+        .iter()
+        .map(|source| queued(source, SyncMode::Delta, SyncTrigger::Interval, now).into_active_model());
     if due.is_empty() {
         return Ok(0);
     }
     let insert = sync::Entity::insert_many(rows).on_conflict(OnConflict::new().do_nothing().to_owned());
     insert.exec_without_returning(db.write()).await
-}
-
-/// A new sync of a source, waiting for its first run.
-#[must_use]
-pub fn queued(
-    source: &source::Model,
-    trigger: SyncTrigger,
-    mode: SyncMode,
-    now: DateTime<Utc>,
-) -> sync::ActiveModel {
-    sync::ActiveModel {
-        id: Set(SyncId::new()),
-        workspace_id: Set(source.workspace_id),
-        source_id: Set(source.id),
-        trigger: Set(trigger),
-        mode: Set(mode),
-        status: Set(SyncStatus::Queued),
-        step: Set(SyncStep::Queued),
-        done: Set(0),
-        total: Set(None),
-        counts: Set(Counts::default()),
-        problem: Set(None),
-        cancel_requested: Set(false),
-        not_before: Set(None),
-        observed_at: Set(None),
-        created_at: Set(now),
-        started_at: Set(None),
-        finished_at: Set(None),
-    }
 }
 
 /// Takes one sync that is due and whose source nobody works on: a running one before a queued one.
@@ -283,6 +258,18 @@ pub async fn checked(db: &impl ConnectionTrait, source: SourceId, now: DateTime<
         .exec(db)
         .await?;
     Ok(())
+}
+
+/// How many sources are being kept true.
+pub async fn active_sources(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    let count: Option<i64> = source::Entity::find()
+        .select_only()
+        .expr_as(Expr::col(source::Column::Id).count(), "active")
+        .filter(source::Column::Status.eq(source::SourceStatus::Active))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(count.unwrap_or_default().unsigned_abs())
 }
 
 /// A knowledge base that a source refers to.
