@@ -146,6 +146,7 @@ fn source(
         workspace_id: connection.workspace_id,
         knowledge_base_id: knowledge_base.id,
         connection_id: Some(connection.id),
+        account_id: None,
         cloud_id,
         site_url: connection.site_url.clone().unwrap_or_default(),
         name: "Benchmark".to_owned(),

@@ -9,6 +9,7 @@ mod m0002_create_connections;
 mod m0003_create_knowledge_bases;
 mod m0004_create_documents;
 mod m0005_create_syncs;
+mod m0006_remember_accounts;
 
 /// Brings a database to the newest schema, on SQLite and on PostgreSQL.
 pub struct Migrator;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_create_knowledge_bases::Migration),
             Box::new(m0004_create_documents::Migration),
             Box::new(m0005_create_syncs::Migration),
+            Box::new(m0006_remember_accounts::Migration),
         ]
     }
 }

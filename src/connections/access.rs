@@ -60,6 +60,7 @@ pub struct Access(Arc<Inner>);
 struct Inner {
     app: App,
     connection_id: ConnectionId,
+    account_id: Option<String>,
     cloud_id: String,
     site_url: Url,
     credential: Credential,
@@ -94,8 +95,15 @@ impl Access {
             cloud_id: site.cloud_id,
             site_url,
             credential: credential(app, &connection)?,
+            account_id: connection.account_id,
             meter: Arc::default(),
         })))
+    }
+
+    /// The Atlassian account that sees the site, as far as the connection knows it.
+    #[must_use]
+    pub fn account_id(&self) -> Option<&str> {
+        self.0.account_id.as_deref()
     }
 
     /// A client whose token outlasts the next call.

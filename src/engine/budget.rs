@@ -49,7 +49,9 @@ impl Budget {
         let sync = &run.claim.sync;
         let forced = sync.mode == SyncMode::Full
             || sync.trigger == SyncTrigger::Selection
-            || selections.iter().any(|selection| selection.verified_at.is_none());
+            || selections.iter().any(|selection| selection.verified_at.is_none())
+            || (run.other_account().is_some()
+                && !store::holds::any(run.app.db.read(), run.source().id).await?);
         let forced = AtomicBool::new(forced);
         let Some(app) = metered_app(run) else { return Ok(Self { limit: None, forced }) };
         let db = run.app.db.read();

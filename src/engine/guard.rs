@@ -4,8 +4,9 @@
 //! * Everything else is held together when it is more than `max_removals` *and* more than `max_percent` of the live
 //!   documents, counting what left within 24 hours.
 //! * Absence alone never empties a source: if every live document would leave by it, all of that is held.
+//! * While another account sees the site than the one under which the documents were observed, everything is held.
 //! * What hangs below a root that is gone, or in a space that has not answered for a day, is always held.
-//! * What a person approved passes, if it is still true.
+//! * What a person approved passes, if it is still true; what a person rejected stays until there is more of it.
 
 use crate::{
     entity::{Evidence, EvidenceKind},
@@ -21,6 +22,8 @@ pub struct Removal {
     pub evidence: Evidence,
     /// Whether the guard has no say: a person approved it, or nothing of the document is in the store.
     pub free: bool,
+    /// Whether a person rejected it.
+    pub rejected: bool,
 }
 
 /// What the guard weighs removals against.
@@ -34,6 +37,8 @@ pub struct Policy {
     pub max_removals: u64,
     /// … if they are also more than this share of the live documents.
     pub max_percent: u64,
+    /// Whether another account sees the site now.
+    pub other_account: bool,
 }
 
 /// The guard's answer.
@@ -43,7 +48,7 @@ pub struct Judgement {
     pub passed: Vec<Removal>,
     /// To wait for a person.
     pub held: Vec<Removal>,
-    /// Why they wait, as a stable word.
+    /// Why they wait, as a stable word; absent if nothing does but what was rejected before.
     pub reason: Option<&'static str>,
 }
 
@@ -52,18 +57,21 @@ pub struct Judgement {
 pub fn judge(removals: Vec<Removal>, policy: Policy) -> Judgement {
     let (counted, mut passed): (Vec<_>, Vec<_>) =
         removals.into_iter().partition(|removal| !removal.free && counts(removal.evidence.kind));
+    if policy.other_account {
+        let reason = (!counted.is_empty()).then_some("account_changed");
+        return Judgement { passed, held: counted, reason };
+    }
     let (rootless, counted): (Vec<_>, Vec<_>) =
         counted.into_iter().partition(|removal| always_held(removal.evidence.kind));
     let (mut held, reason) = if exceeds(counted.len() as u64, policy) {
         (counted, Some("too_many_removals"))
-    } else if empties(&counted, policy) {
-        let (absent, others) =
-            counted.into_iter().partition(|removal| removal.evidence.kind == EvidenceKind::Absent);
-        passed.extend(others);
-        (absent, Some("emptied_without_evidence"))
     } else {
-        passed.extend(counted);
-        (Vec::new(), None)
+        let empties = empties(&counted, policy);
+        let (absent, others): (Vec<_>, Vec<_>) =
+            counted.into_iter().partition(|removal| empties && removal.evidence.kind == EvidenceKind::Absent);
+        let (rejected, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|removal| removal.rejected);
+        passed.extend(others);
+        ([absent, rejected].concat(), empties.then_some("emptied_without_evidence"))
     };
     let reason = reason.or_else(|| rootless.first().map(|removal| word(removal.evidence.kind)));
     held.extend(rootless);
@@ -110,7 +118,8 @@ mod tests {
 
     use super::*;
 
-    const POLICY: Policy = Policy { live: 100, removed_lately: 0, max_removals: 10, max_percent: 25 };
+    const POLICY: Policy =
+        Policy { live: 100, removed_lately: 0, max_removals: 10, max_percent: 25, other_account: false };
 
     fn removals(kind: EvidenceKind, count: usize) -> Vec<Removal> {
         let evidence = Evidence { kind, at: DateTime::UNIX_EPOCH, call: String::new() };
@@ -118,6 +127,7 @@ mod tests {
             document: DocumentId::new(),
             evidence: evidence.clone(),
             free: false,
+            rejected: false,
         })
         .take(count)
         .collect()
@@ -159,6 +169,23 @@ mod tests {
     fn what_hangs_below_a_lost_root_is_always_held() {
         let judgement = judge(removals(EvidenceKind::RootGone, 1), POLICY);
         assert_eq!((judgement.held.len(), judgement.reason), (1, Some("root_gone")));
+    }
+
+    #[test]
+    fn under_another_account_only_what_a_person_took_out_leaves() {
+        let policy = Policy { other_account: true, ..POLICY };
+        let judgement = judge(removals(EvidenceKind::Trashed, 1), policy);
+        assert_eq!((judgement.held.len(), judgement.reason), (1, Some("account_changed")));
+        let judgement = judge(removals(EvidenceKind::Deselected, 1), policy);
+        assert_eq!((judgement.passed.len(), judgement.reason), (1, None));
+    }
+
+    #[test]
+    fn what_a_person_rejected_stays_though_nothing_else_holds_it() {
+        let mut removals = removals(EvidenceKind::Trashed, 4);
+        removals[0].rejected = true;
+        let judgement = judge(removals, POLICY);
+        assert_eq!((judgement.passed.len(), judgement.held.len(), judgement.reason), (3, 1, None));
     }
 
     #[test]

@@ -114,8 +114,11 @@ pub async fn removals(
     let ids: Vec<DocumentId> = removals.iter().map(|removal| removal.document).collect();
     let mut free: HashSet<DocumentId> = store::documents::without_file(db, &ids).await?.into_iter().collect();
     free.extend(held.iter().filter(|held| held.approved).map(|held| held.document));
+    let rejected: HashSet<DocumentId> =
+        held.iter().filter(|held| held.rejected).map(|held| held.document).collect();
     for removal in &mut removals {
         removal.free = free.contains(&removal.document);
+        removal.rejected = rejected.contains(&removal.document);
     }
     let (live, removed_lately) = holds::census(db, source.id, run.now()).await?;
     let policy = Policy {
@@ -123,6 +126,7 @@ pub async fn removals(
         removed_lately,
         max_removals: source.options.guard_max_removals.into(),
         max_percent: source.options.guard_max_percent.into(),
+        other_account: run.other_account().is_some(),
     };
     let judgement = guard::judge(removals, policy);
     let released: Vec<DocumentId> =
@@ -168,7 +172,8 @@ async fn carry_out(
     let tx = run.begin().await?;
     holds::release(&tx, source, released).await?;
     if let Some(reason) = judgement.reason.filter(|_| !judgement.held.is_empty()) {
-        let new = holds::hold(&tx, source, run.sync(), &judgement.held, reason, live, now).await?;
+        let found = holds::Hold { source, sync: run.sync(), reason, account: run.other_account(), live };
+        let new = holds::hold(&tx, &found, &judgement.held, now).await?;
         if new {
             let lines =
                 judgement.held.iter().map(|removal| removal_line(removal, ChangeOutcome::Held)).collect();

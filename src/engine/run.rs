@@ -108,6 +108,15 @@ impl Run {
         self.claim.sync.id
     }
 
+    /// The account that sees the site now, if the documents were observed under another: what it does not see proves
+    /// less than ever.
+    #[must_use]
+    pub fn other_account(&self) -> Option<&str> {
+        let observed_under = self.source().account_id.as_deref()?;
+        let now = self.access.account_id().unwrap_or_default();
+        (now != observed_under).then_some(now)
+    }
+
     /// Whether nothing may be changed: the sync only plans.
     #[must_use]
     pub fn only_plans(&self) -> bool {

@@ -13,6 +13,8 @@ pub struct Model {
     pub sync_id: SyncId,
     pub reason: String,
     pub live_documents: i64,
+    /// The account under which they were found, if that is not the one under which the documents were observed.
+    pub account_id: Option<String>,
     /// Kept by a person's word until the set changes.
     pub rejected: bool,
     pub created_at: DateTimeUtc,

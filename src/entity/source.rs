@@ -30,6 +30,8 @@ pub struct Model {
     pub knowledge_base_id: KnowledgeBaseId,
     /// Absent only while it is being deleted.
     pub connection_id: Option<ConnectionId>,
+    /// The account under which its documents were observed; absent before the first observation.
+    pub account_id: Option<String>,
     pub cloud_id: String,
     pub site_url: String,
     pub name: String,

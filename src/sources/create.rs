@@ -41,7 +41,7 @@ pub async fn create(
     new: New,
 ) -> Result<Model, Problem> {
     feeds(knowledge_base)?;
-    let (connection, site) = usable(app, caller, new.connection_id, &new.site_id).await?;
+    let (connection, site) = usable(app, caller, new.connection_id, ("/site_id", &new.site_id)).await?;
     let now = app.clock.now();
     let id = SourceId::new();
     let access = async || Access::open(app, connection.id, &site.cloud_id).await;
@@ -52,6 +52,7 @@ pub async fn create(
         workspace_id: knowledge_base.workspace_id,
         knowledge_base_id: knowledge_base.id,
         connection_id: Some(connection.id),
+        account_id: None,
         cloud_id: site.cloud_id,
         site_url: site.url,
         name: new.name.unwrap_or(site.name),
@@ -94,12 +95,12 @@ fn feeds(knowledge_base: &knowledge_base::Model) -> Result<(), Problem> {
     }
 }
 
-/// A connection that works, that the caller may use, and its site.
+/// A connection that works, that the caller may use, and its site; `at` is where the request says which site.
 pub async fn usable(
     app: &App,
     caller: &Principal,
     id: ConnectionId,
-    site_id: &str,
+    (at, site_id): (&'static str, &str),
 ) -> Result<(connection::Model, connection_site::Model), Problem> {
     let connection = connections::store::connection(app.db.read(), caller.workspace_id, id).await?;
     let connection = connection
@@ -121,9 +122,10 @@ pub async fn usable(
         }
     }
     let sites = connections::store::sites(app.db.read(), id).await?;
-    let site = sites.into_iter().find(|site| site.cloud_id == site_id).ok_or_else(|| {
-        Problem::invalid("/site_id", "not_found", "The connection does not have this site.")
-    })?;
+    let site = sites
+        .into_iter()
+        .find(|site| site.cloud_id == site_id)
+        .ok_or_else(|| Problem::invalid(at, "not_found", "The connection does not have this site."))?;
     Ok((connection, site))
 }
 

@@ -108,7 +108,7 @@ struct Change {
     /// A stable word for why.
     #[schema(examples("trashed"))]
     reason: Option<String>,
-    /// What proves that it must leave, or makes it suspect.
+    /// What proves that it must leave, or makes it suspect; given for removals that are held, too.
     evidence: Option<Evidence>,
     created_at: DateTime<Utc>,
 }
@@ -326,13 +326,21 @@ async fn cancel_sync(
     Ok(response.json(Sync::of(row, now)))
 }
 
-fn nothing_held() -> Problem {
-    Problem::new(Kind::Conflict, "Nothing is held for a decision.")
+/// Why there is nothing to decide on a sync, naming the one that there is, if any.
+async fn not_holding(app: &App, source: SourceId) -> Result<Problem, Problem> {
+    Ok(match store::holding(app.db.read(), source).await? {
+        Some(holding) => {
+            let detail = format!("{holding} holds what waits for a decision now; look at its changes.");
+            Problem::new(Kind::Conflict, detail).with("sync_id", holding.to_string())
+        }
+        None => Problem::new(Kind::Conflict, "Nothing is held for a decision."),
+    })
 }
 
 /// Approves the removals that a sync held.
 ///
-/// The sync that is answered looks at each of them again and removes those of which the evidence is still true.
+/// The sync that is answered looks at each of them again and removes those of which the evidence is still true. Approve
+/// the `sync_id` of the source's `held_plan`: once there is more to decide on, it is another.
 #[utoipa::path(
     tag = "syncs",
     params(SyncId),
@@ -340,7 +348,7 @@ fn nothing_held() -> Problem {
     responses(
         (status = 200, description = "A sync that has not looked yet applies them.", body = Sync),
         (status = 202, description = "The sync that applies them is queued.", body = Sync),
-        (status = 409, description = "Nothing is held for a decision, or the source is paused, blocked or being deleted."),
+        (status = 409, description = "The sync does not hold what waits for a decision (with the `sync_id` of the one that does, if any), or the source is paused, blocked or being deleted."),
     ),
 )]
 #[post("/v1/syncs/{id}/approve")]
@@ -351,23 +359,22 @@ async fn approve_sync(
 ) -> Result<HttpResponse, Problem> {
     let sync = found(&app, caller.workspace_id, *id).await?;
     let source = sources::found(&app, caller.workspace_id, sync.source_id).await?;
-    if sync.status != SyncStatus::Held {
-        return Err(nothing_held());
+    match store::approve(&app.db, &sync, app.clock.now()).await.transpose() {
+        Some(approved) => requested(&app, &source, approved),
+        None => Err(not_holding(&app, source.id).await?),
     }
-    let approved = store::approve(&app.db, source.id, app.clock.now()).await.transpose();
-    requested(&app, &source, approved.ok_or_else(nothing_held)?)
 }
 
 /// Rejects the removals that a sync held.
 ///
-/// The documents stay in the vector store until the set of held removals changes.
+/// The documents stay in the vector store until there is more to remove; then all of it is held for a new decision.
 #[utoipa::path(
     tag = "syncs",
     params(SyncId),
     security(("bearer" = ["sync"])),
     responses(
         (status = 200, description = "The documents stay.", body = Sync),
-        (status = 409, description = "Nothing is held for a decision."),
+        (status = 409, description = "The sync does not hold what waits for a decision (with the `sync_id` of the one that does, if any)."),
     ),
 )]
 #[post("/v1/syncs/{id}/reject")]
@@ -378,8 +385,8 @@ async fn reject_sync(
 ) -> Result<Json<Sync>, Problem> {
     let now = app.clock.now();
     let sync = found(&app, caller.workspace_id, *id).await?;
-    if sync.status != SyncStatus::Held || !store::reject(&app.db, sync.source_id, now).await? {
-        return Err(nothing_held());
+    if !store::reject(&app.db, &sync, now).await? {
+        return Err(not_holding(&app, sync.source_id).await?);
     }
     Ok(Json(Sync::of(sync, now)))
 }

@@ -266,41 +266,63 @@ pub async fn holds(db: &impl ConnectionTrait, ids: &[SourceId]) -> Result<Vec<He
     Ok(holds.into_iter().map(|hold| Held { removals: removals(hold.source_id), hold }).collect())
 }
 
-/// Approves what a source holds and requests the sync that looks again and applies it. `None` if nothing is held.
-pub async fn approve(db: &Db, source_id: SourceId, now: DateTime<Utc>) -> Result<Option<Requested>, Error> {
+/// Approves what a sync holds and requests the sync that looks again and applies it. `None` if it holds nothing, or not
+/// what its source holds now.
+pub async fn approve(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<Option<Requested>, Error> {
     let transaction = db.begin().await?;
-    let requested = request_in(&transaction, source_id, SyncMode::Delta, SyncTrigger::Manual, now).await?;
-    if !decide(&transaction, source_id, true, now).await? {
+    let requested =
+        request_in(&transaction, seen.source_id, SyncMode::Delta, SyncTrigger::Manual, now).await?;
+    if !decide(&transaction, seen, true, now).await? {
         return Ok(None);
     }
     transaction.commit().await?;
     Ok(Some(requested))
 }
 
-/// Keeps what a source holds in the store until the set changes. False if nothing is held.
-pub async fn reject(db: &Db, source_id: SourceId, now: DateTime<Utc>) -> Result<bool, DbErr> {
+/// Keeps what a sync holds in the store until the set changes. False if it holds nothing, or not what its source holds
+/// now.
+pub async fn reject(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<bool, DbErr> {
     let transaction = db.begin().await?;
-    let decided = decide(&transaction, source_id, false, now).await?;
+    let decided = decide(&transaction, seen, false, now).await?;
     transaction.commit().await?;
     Ok(decided)
 }
 
+/// The sync that found what a source holds.
+pub async fn holding(db: &impl ConnectionTrait, source_id: SourceId) -> Result<Option<SyncId>, DbErr> {
+    Ok(hold::Entity::find_by_id(source_id).one(db).await?.map(|hold| hold.sync_id))
+}
+
 async fn decide(
     db: &impl ConnectionTrait,
-    source_id: SourceId,
+    seen: &Model,
     approved: bool,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let decision = hold::ActiveModel { rejected: Set(!approved), updated_at: Set(now), ..Default::default() };
-    let held = hold::Entity::update_many()
+    let decided = hold::Entity::update_many()
         .set(decision)
-        .filter(hold::Column::SourceId.eq(source_id))
+        .filter(hold::Column::SourceId.eq(seen.source_id))
+        // Meanwhile there may be more than the person saw; that is another sync's.
+        .filter(hold::Column::SyncId.eq(seen.id))
         .exec(db)
         .await?;
+    if decided.rows_affected == 0 {
+        return Ok(false);
+    }
     held_removal::Entity::update_many()
         .col_expr(held_removal::Column::Approved, Expr::value(approved))
-        .filter(held_removal::Column::SourceId.eq(source_id))
+        .filter(held_removal::Column::SourceId.eq(seen.source_id))
         .exec(db)
         .await?;
-    Ok(held.rows_affected > 0)
+    let hold = hold::Entity::find_by_id(seen.source_id).one(db).await?;
+    // Whoever approves what another account does not see has accepted that account.
+    if let Some(account) = hold.and_then(|hold| hold.account_id).filter(|_| approved) {
+        source::Entity::update_many()
+            .col_expr(source::Column::AccountId, Expr::value(account))
+            .filter(source::Column::Id.eq(seen.source_id))
+            .exec(db)
+            .await?;
+    }
+    Ok(true)
 }

@@ -17,7 +17,7 @@ use crate::{
     entity::{
         Evidence, EvidenceKind,
         document::DocumentState,
-        selection::{SelectionKind, SelectionMode, SelectionStatus},
+        selection::{self, SelectionKind, SelectionMode, SelectionStatus},
     },
     ids::SelectionId,
 };
@@ -54,8 +54,9 @@ impl Observation<'_> {
             let removed: HashSet<_> = self.removals.iter().map(|removal| removal.document).collect();
             let unseen = unseen.into_iter().filter(|document| !removed.contains(&document.id)).collect();
             let unseen = self.offer_unreachable(unseen).await?;
-            let missing =
-                unseen.into_iter().filter(|document| self.should_have_been_seen(document)).collect();
+            let (missing, elsewhere): (Vec<_>, Vec<_>) =
+                unseen.into_iter().partition(|document| self.should_have_been_seen(document));
+            self.some_unseen |= !elsewhere.is_empty();
             self.look_up(missing, &mut singles).await?;
         }
     }
@@ -63,20 +64,30 @@ impl Observation<'_> {
     fn origin(&self, document: &Known) -> Origin {
         match self.selection(document) {
             None => Origin::Deselected,
+            Some(_) if self.is_taken_out(document) => Origin::Deselected,
             Some(selection) if self.coverage.get(&selection.id) == Some(&Coverage::Gone) => Origin::RootGone,
             Some(_) => Origin::Stands,
         }
     }
 
-    fn selection(&self, document: &Known) -> Option<&crate::entity::selection::Model> {
+    fn selection(&self, document: &Known) -> Option<&selection::Model> {
         self.selections.iter().find(|selection| Some(selection.id) == document.selection_id)
     }
 
     /// Whether the scope that brought a document in was seen completely, is gone, or is no longer selected.
     fn should_have_been_seen(&self, document: &Known) -> bool {
-        self.selection(document).is_none_or(|selection| {
+        let is_seen = |selection: &selection::Model| {
             matches!(self.coverage.get(&selection.id), Some(Coverage::Complete | Coverage::Gone))
-        })
+        };
+        self.is_taken_out(document) || self.selection(document).is_none_or(is_seen)
+    }
+
+    /// Whether a person has excluded the page since the last observation: that holds though nobody sees it.
+    fn is_taken_out(&self, document: &Known) -> bool {
+        match self.scopes.verdict(&document.page_id, &document.space_id) {
+            Verdict::Excluded(exclusion) => !self.standing.contains(&exclusion),
+            Verdict::Wanted(_) | Verdict::Outside => false,
+        }
     }
 
     /// Takes out the documents of scopes that have not answered for a day, as removals for a person to decide.
@@ -113,6 +124,7 @@ impl Observation<'_> {
                 Ok(pages) => pages.into_iter().map(|page| (page.id.clone(), page)).collect(),
                 Err(error) => {
                     self.interrupted(error, "pages by id").await?;
+                    self.some_unseen = true;
                     continue;
                 }
             };
@@ -133,8 +145,12 @@ impl Observation<'_> {
             let uncertain = self.uncertain();
             let rules = self.rules(&uncertain);
             let change = |(document, found, origin)| plan::looked_up(document, found, origin, &rules);
+            let before = self.removals.len();
+            let count = judged.len();
+            let seen = judged.iter().filter(|(document, ..)| self.seen.contains(&document.page_id)).count();
             let changes = judged.into_iter().filter_map(change).collect();
             self.persist(changes).await?;
+            self.some_unseen |= seen + (self.removals.len() - before) < count;
         }
         Ok(())
     }

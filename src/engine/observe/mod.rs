@@ -50,6 +50,8 @@ struct Observation<'a> {
     seen: PageIds,
     /// Spaces into which nothing new may come: one of their exclusions could not be seen.
     closed_spaces: HashSet<String>,
+    /// Whether a document was neither seen nor proven to leave.
+    some_unseen: bool,
     /// Removals that are to be guarded.
     removals: Vec<Removal>,
     budget: Budget,
@@ -69,6 +71,7 @@ struct Observation<'a> {
 
 /// Observes everything that is due, guards the removals that follow, and persists it all.
 pub async fn observe(run: &Run) -> Result<(), Stop> {
+    own_documents(run).await?;
     let selections = observed::selections(run.app.db.read(), run.source().id).await?;
     let stands = |s: &&selection::Model| s.mode == SelectionMode::Exclude && s.verified_at.is_some();
     let mut observation = Observation {
@@ -81,6 +84,7 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
         coverage: HashMap::new(),
         seen: PageIds::default(),
         closed_spaces: HashSet::new(),
+        some_unseen: false,
         removals: Vec::new(),
         force_trees: false,
         visible: HashSet::new(),
@@ -277,7 +281,7 @@ impl Observation<'_> {
             changes.into_iter().partition(|change| matches!(change, Change::Remove { .. }));
         for change in removals {
             if let Change::Remove { document, evidence } = change {
-                self.removals.push(Removal { document, evidence, free: false });
+                self.removals.push(Removal { document, evidence, free: false, rejected: false });
             }
         }
         record::changes(self.run, &changes).await
@@ -302,9 +306,24 @@ impl Observation<'_> {
                 observed::advance(&tx, run.source().id, &[space], date).await?;
             }
             store::syncs::checked(&tx, run.source().id, now).await?;
+            self.settle_account(&tx).await?;
         }
         run.commit(tx).await?;
         super::budget::book(run).await
+    }
+
+    /// Once another account has seen every document, or a person let go of those that it does not see, the documents
+    /// are that account's.
+    async fn settle_account(&self, tx: &impl ConnectionTrait) -> Result<(), Stop> {
+        let source = self.run.source().id;
+        if let Some(account) = self.run.other_account()
+            && !self.some_unseen
+            && !store::holds::any(tx, source).await?
+        {
+            observed::keep_account(tx, source, account).await?;
+            tracing::info!(source.id = %source, "the site is seen by another account now");
+        }
+        Ok(())
     }
 
     /// Spaces of which trees alone are selected, where all of these were seen, with Confluence's time when that began:
@@ -342,6 +361,18 @@ impl Observation<'_> {
         }
         Ok(())
     }
+}
+
+/// Before the first observation of a source: its documents are the account's that makes it.
+async fn own_documents(run: &Run) -> Result<(), Stop> {
+    if let (None, Some(account)) = (&run.source().account_id, run.access.account_id())
+        && !run.only_plans()
+    {
+        let tx = run.begin().await?;
+        observed::keep_account(&tx, run.source().id, account).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 async fn below(

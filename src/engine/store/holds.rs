@@ -54,11 +54,15 @@ pub struct Held {
     pub page_id: String,
     /// Whether a person approved it.
     pub approved: bool,
+    /// Whether a person rejected it.
+    pub rejected: bool,
 }
 
 /// What a source holds.
 pub async fn held(db: &impl ConnectionTrait, source: SourceId) -> Result<Vec<Held>, DbErr> {
     let rows = held_removal::Entity::find().filter(held_removal::Column::SourceId.eq(source)).all(db).await?;
+    let hold = hold::Entity::find_by_id(source).one(db).await?;
+    let rejected = hold.is_some_and(|hold| hold.rejected);
     let mut held = Vec::with_capacity(rows.len());
     for some in rows.chunks(500) {
         let ids = some.iter().map(|row| row.document_id);
@@ -73,7 +77,12 @@ pub async fn held(db: &impl ConnectionTrait, source: SourceId) -> Result<Vec<Hel
             .collect();
         held.extend(some.iter().filter_map(|row| {
             let page_id = pages.get(&row.document_id)?.clone();
-            Some(Held { document: row.document_id, page_id, approved: row.approved })
+            Some(Held {
+                document: row.document_id,
+                page_id,
+                approved: row.approved,
+                rejected: rejected && !row.approved,
+            })
         }));
     }
     Ok(held)
@@ -144,17 +153,30 @@ pub async fn release(
     Ok(())
 }
 
+/// What a hold says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Hold<'a> {
+    /// Whose documents they are.
+    pub source: SourceId,
+    /// The sync that holds them.
+    pub sync: SyncId,
+    /// Why, as a stable word.
+    pub reason: &'a str,
+    /// The account under which they were found, if it is another than that of the documents.
+    pub account: Option<&'a str>,
+    /// How many documents were live.
+    pub live: u64,
+}
+
 /// Holds removals for a person, beside those that the source holds already. Answers whether there is something new to
 /// say: a rejected set stays silent until it changes.
 pub async fn hold(
     tx: &impl ConnectionTrait,
-    source: SourceId,
-    sync: SyncId,
+    found: &Hold<'_>,
     removals: &[Removal],
-    reason: &str,
-    live: u64,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
+    let source = found.source;
     let known: HashSet<DocumentId> = held_removal::Entity::find()
         .select_only()
         .column(held_removal::Column::DocumentId)
@@ -167,14 +189,20 @@ pub async fn hold(
     let is_new = removals.iter().any(|removal| !known.contains(&removal.document));
     let row = hold::ActiveModel {
         source_id: Set(source),
-        sync_id: Set(sync),
-        reason: Set(reason.to_owned()),
-        live_documents: Set(live.cast_signed()),
+        sync_id: Set(found.sync),
+        reason: Set(found.reason.to_owned()),
+        account_id: Set(found.account.map(str::to_owned)),
+        live_documents: Set(found.live.cast_signed()),
         rejected: Set(false),
         created_at: Set(now),
         updated_at: Set(now),
     };
-    let mut columns = vec![hold::Column::Reason, hold::Column::LiveDocuments, hold::Column::UpdatedAt];
+    let mut columns = vec![
+        hold::Column::Reason,
+        hold::Column::AccountId,
+        hold::Column::LiveDocuments,
+        hold::Column::UpdatedAt,
+    ];
     if is_new {
         columns.extend([hold::Column::Rejected, hold::Column::SyncId]);
     }
@@ -193,8 +221,7 @@ pub async fn hold(
     Ok(is_new)
 }
 
-/// Whether the source holds removals that nobody has decided about.
-pub async fn is_open(db: &impl ConnectionTrait, source: SourceId) -> Result<bool, DbErr> {
-    let hold = hold::Entity::find_by_id(source).one(db).await?;
-    Ok(hold.is_some_and(|hold| !hold.rejected))
+/// Whether the source holds removals, decided about or not.
+pub async fn any(db: &impl ConnectionTrait, source: SourceId) -> Result<bool, DbErr> {
+    Ok(hold::Entity::find_by_id(source).one(db).await?.is_some())
 }

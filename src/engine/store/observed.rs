@@ -14,7 +14,7 @@ use crate::{
     entity::{
         document, node,
         selection::{self, SelectionStatus},
-        source_space,
+        source, source_space,
     },
     ids::{SelectionId, SourceId},
 };
@@ -26,6 +26,16 @@ pub async fn selections(db: &impl ConnectionTrait, source: SourceId) -> Result<V
         .order_by_asc(selection::Column::Id)
         .all(db)
         .await
+}
+
+/// Notes under which account the documents of a source are observed.
+pub async fn keep_account(tx: &impl ConnectionTrait, source: SourceId, account: &str) -> Result<(), DbErr> {
+    source::Entity::update_many()
+        .col_expr(source::Column::AccountId, Expr::value(account))
+        .filter(source::Column::Id.eq(source))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Notes that a scope was seen completely.

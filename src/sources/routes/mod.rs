@@ -229,8 +229,9 @@ async fn answer(app: &App, row: Model) -> Result<HttpResponse, Problem> {
 
 /// Changes a source.
 ///
-/// With another connection, a sync under way goes on through that one. What a source selects is changed with
-/// `PUT …/selections`.
+/// With another connection, a sync under way goes on through that one; if that is another Atlassian account's, which may
+/// see less, every removal waits for a person until the account has seen all documents. What a source selects is
+/// changed with `PUT …/selections`.
 #[utoipa::path(
     tag = "sources",
     params(SourceId, IfMatch),
@@ -255,7 +256,7 @@ async fn update_source(
         return Err(deleting());
     }
     if let Some(connection_id) = patch.connection_id {
-        usable(&app, &caller, connection_id, &row.cloud_id).await?;
+        usable(&app, &caller, connection_id, ("/connection_id", &row.cloud_id)).await?;
     }
     let row = store::patch(&app.db, &row, patch, app.clock.now()).await?;
     app.wake.notify_one();

@@ -68,7 +68,8 @@ struct HeldPlan {
     /// How many were live when they were held.
     #[schema(examples(120))]
     live_documents: i64,
-    /// A stable word for why they are held.
+    /// A stable word for why they are held: `too_many_removals` (within a day), `emptied_without_evidence`, `root_gone` (a
+    /// selected page or folder), `unreachable` (a space, for a day) or `account_changed`.
     #[schema(examples("too_many_removals"))]
     reason: String,
     /// Whether a person rejected them: they stay until the set changes.

@@ -204,11 +204,19 @@ impl House {
 
     pub async fn connect_as(&self, key: &str) -> String {
         let options = self.simulator.options();
-        let body = json!({
-            "auth": "api_token", "site_url": self.site.url(),
-            "email": options.account_email, "token": options.api_token,
-        });
+        self.connect_with(key, &options.account_email, &options.api_token).await
+    }
+
+    pub async fn connect_with(&self, key: &str, email: &str, token: &str) -> String {
+        let body =
+            json!({ "auth": "api_token", "site_url": self.site.url(), "email": email, "token": token });
         self.call_as(key, "POST", "/v1/connections", Some(body)).await.expect(201).id()
+    }
+
+    /// An active connection of another person to the site.
+    pub async fn connect_another_account(&self) -> String {
+        self.simulator.confluence().add_account("bo@example.com", "Bo Example", "token-of-bo");
+        self.connect_with(&self.key, "bo@example.com", "token-of-bo").await
     }
 
     /// The site as this connection names it.

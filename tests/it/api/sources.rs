@@ -130,6 +130,45 @@ async fn a_connection_is_used_by_its_owner_and_admins_only() {
 }
 
 #[tokio::test]
+async fn a_connection_of_another_account_holds_every_removal() {
+    let house = House::open().await;
+    let pages = house.pages(4);
+    let source = house.synced().await;
+    let path = format!("/v1/sources/{source}");
+    house.site.restrict(pages[0], &[&house.simulator.account_id()]).unwrap();
+    let body = json!({ "connection_id": house.connect_another_account().await });
+    house.patch(&path, body).await.expect(200);
+    for _ in 0..3 {
+        house.tick_after(TimeDelta::minutes(5)).await;
+    }
+    let held = house.get(&path).await.body["held_plan"].clone();
+    assert_eq!((&held["reason"], &held["removals"]), (&json!("account_changed"), &json!(1)));
+    let sync = held["sync_id"].as_str().unwrap();
+    let changes = house.get(&format!("/v1/syncs/{sync}/changes")).await;
+    assert_eq!(changes.items()[0]["evidence"]["kind"], "absent");
+
+    house.tell(&format!("/v1/syncs/{sync}/approve")).await.expect(202);
+    house.tick().await;
+    let shown = house.get(&path).await;
+    assert_eq!((&shown.body["documents"]["live"], &shown.body["held_plan"]), (&json!(3), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_source_stays_with_its_site() {
+    let house = House::open().await;
+    let source = house.source(json!([{ "kind": "space", "id": house.space.to_string() }])).await.id();
+    let other = house.simulator.add_site("other");
+    let body = json!({
+        "auth": "api_token", "site_url": other.url(),
+        "email": house.simulator.options().account_email, "token": house.simulator.options().api_token,
+    });
+    let elsewhere = house.post("/v1/connections", body).await.expect(201).id();
+    let body = json!({ "connection_id": elsewhere });
+    let refused = house.patch(&format!("/v1/sources/{source}"), body).await.refused(422, "validation_failed");
+    assert_eq!(places(&refused), ["/connection_id"]);
+}
+
+#[tokio::test]
 async fn the_same_selections_again_change_nothing_and_ask_nobody() {
     let house = House::open().await;
     house.pages(2);

@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use simulator::Id;
+use tidegate::auth::Scope;
 
 use super::house::{House, nobody};
 
@@ -65,6 +67,12 @@ async fn a_queued_sync_is_cancelled_at_once_and_a_finished_one_is_not() {
 
 /// A house of which 12 of 20 pages were trashed, its source, and the sync that held their removal.
 async fn holding() -> (House, String, String) {
+    let (house, source, sync, _) = holding_of_pages().await;
+    (house, source, sync)
+}
+
+/// The same with the pages.
+async fn holding_of_pages() -> (House, String, String, Vec<Id>) {
     let house = House::open().await;
     let pages = house.pages(20);
     let source = house.synced().await;
@@ -75,7 +83,7 @@ async fn holding() -> (House, String, String) {
     let plan = house.get(&format!("/v1/sources/{source}")).await.body["held_plan"].clone();
     assert_eq!((&plan["removals"], &plan["rejected"]), (&json!(12), &json!(false)), "{plan}");
     let sync = plan["sync_id"].as_str().unwrap().to_owned();
-    (house, source, sync)
+    (house, source, sync, pages)
 }
 
 #[tokio::test]
@@ -83,7 +91,9 @@ async fn approved_removals_are_carried_out() {
     let (house, source, sync) = holding().await;
     assert_eq!(house.get(&format!("/v1/syncs/{sync}")).await.str("status"), "held");
     let held = house.get(&format!("/v1/syncs/{sync}/changes")).await;
-    assert_eq!(held.items().iter().filter(|change| change["outcome"] == "held").count(), 12);
+    let held: Vec<&Value> = held.items().iter().filter(|change| change["outcome"] == "held").collect();
+    assert_eq!(held.len(), 12);
+    assert!(held.iter().all(|change| change["evidence"]["kind"] == "trashed"), "{held:?}");
     let applying = house.tell(&format!("/v1/syncs/{sync}/approve")).await.expect(202);
     assert_eq!(applying.str("source_id"), source);
     house.tick().await;
@@ -101,6 +111,60 @@ async fn rejected_removals_stay() {
     let in_store = |state: &str| shown.body["documents"][state].as_u64().unwrap();
     assert_eq!(in_store("live") + in_store("suspect"), 20);
     assert_eq!(shown.body["held_plan"]["rejected"], true);
+}
+
+#[tokio::test]
+async fn a_decision_is_on_what_a_person_saw() {
+    let (house, source, sync, pages) = holding_of_pages().await;
+    house.site.trash(pages[12]).unwrap();
+    house.tick_after(TimeDelta::minutes(5)).await;
+    let plan = house.get(&format!("/v1/sources/{source}")).await.body["held_plan"].clone();
+    assert_ne!(plan["sync_id"], json!(sync), "there is more to decide on");
+
+    for verb in ["approve", "reject"] {
+        let refused = house.tell(&format!("/v1/syncs/{sync}/{verb}")).await.refused(409, "conflict");
+        assert_eq!(refused.body["sync_id"], plan["sync_id"]);
+    }
+    let newer = plan["sync_id"].as_str().unwrap();
+    house.tell(&format!("/v1/syncs/{newer}/approve")).await.expect(202);
+    house.tick().await;
+    let shown = house.get(&format!("/v1/sources/{source}")).await;
+    assert_eq!((&shown.body["documents"]["live"], &shown.body["held_plan"]), (&json!(7), &Value::Null));
+}
+
+#[tokio::test]
+async fn an_approved_page_that_came_back_stays() {
+    let (house, source, sync, pages) = holding_of_pages().await;
+    house.tell(&format!("/v1/syncs/{sync}/approve")).await.expect(202);
+    house.site.restore(pages[0]).unwrap();
+    house.tick().await;
+    let shown = house.get(&format!("/v1/sources/{source}")).await;
+    assert_eq!((&shown.body["documents"]["live"], &shown.body["held_plan"]), (&json!(9), &Value::Null));
+}
+
+#[tokio::test]
+async fn pages_that_come_back_release_what_was_held() {
+    let (house, source, sync, pages) = holding_of_pages().await;
+    for page in &pages[..12] {
+        house.site.restore(*page).unwrap();
+    }
+    house.tick_after(TimeDelta::minutes(5)).await;
+    let shown = house.get(&format!("/v1/sources/{source}")).await;
+    assert_eq!((&shown.body["documents"]["live"], &shown.body["held_plan"]), (&json!(20), &Value::Null));
+    house.tell(&format!("/v1/syncs/{sync}/approve")).await.refused(409, "conflict");
+}
+
+#[tokio::test]
+async fn deciding_needs_the_scope_sync_and_a_source_that_works() {
+    let (house, source, sync) = holding().await;
+    let reader = house.key_with(&[Scope::Read, Scope::Content]).await;
+    for verb in ["approve", "reject"] {
+        let path = format!("/v1/syncs/{sync}/{verb}");
+        house.call_as(&reader, "POST", &path, None).await.refused(403, "forbidden");
+    }
+    house.tell(&format!("/v1/sources/{source}/pause")).await.expect(200);
+    house.tell(&format!("/v1/syncs/{sync}/approve")).await.refused(409, "paused");
+    house.tell(&format!("/v1/syncs/{sync}/reject")).await.expect(200);
 }
 
 #[tokio::test]

@@ -134,6 +134,26 @@ async fn a_rejected_hold_stays_silent_until_it_grows() {
 }
 
 #[tokio::test]
+async fn a_rejected_removal_stays_though_the_days_share_is_free_again() {
+    let (world, _, pages) = World::with_pages(20).await;
+    trash(&world, &pages[..6]);
+    world.tick().await;
+    trash(&world, &pages[6..11]);
+    world.tick().await;
+    world.reject().await;
+
+    world.tick_after(chrono::TimeDelta::hours(24)).await;
+    world.holds(&pages[6..]);
+
+    trash(&world, &pages[11..12]);
+    world.tick().await;
+    world.holds(&[&pages[6..11], &pages[12..]].concat());
+    world.approve().await;
+    world.tick().await;
+    world.holds(&pages[12..]);
+}
+
+#[tokio::test]
 async fn an_emptied_listing_is_held() {
     let (world, _, pages) = World::with_pages(4).await;
     for page in &pages {

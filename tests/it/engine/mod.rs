@@ -1,5 +1,6 @@
 //! The sync as its readers see it: what is in the store after a tick.
 
+mod accounts;
 mod empty;
 mod erase;
 mod faults;

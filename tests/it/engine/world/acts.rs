@@ -3,14 +3,14 @@
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use simulator::Id;
 use tidegate::{
-    connections::{self, Callback, Landing, NewConnection},
+    connections::{self, Callback, Landing, NewConnection, tokens::ApiToken},
     entity::{
         Metadata, SourceOptions,
         selection::{self, SelectionKind, SelectionMode, SelectionStatus},
         source,
         sync::{self, SyncMode, SyncTrigger},
     },
-    ids::{SelectionId, SyncId},
+    ids::{SelectionId, SyncId, WorkspaceId},
     knowledge_bases,
     openai::{self, Attributes},
     sources::store::{self as sources, Edit, Patch},
@@ -81,11 +81,19 @@ impl World {
     }
 
     pub async fn approve(&self) {
-        syncs::approve(&self.app.db, self.source, self.now()).await.unwrap().expect("nothing is held");
+        let sync = self.holding().await;
+        syncs::approve(&self.app.db, &sync, self.now()).await.unwrap().expect("nothing is held");
     }
 
     pub async fn reject(&self) {
-        assert!(syncs::reject(&self.app.db, self.source, self.now()).await.unwrap(), "nothing is held");
+        let sync = self.holding().await;
+        assert!(syncs::reject(&self.app.db, &sync, self.now()).await.unwrap(), "nothing is held");
+    }
+
+    /// The sync that holds removals.
+    async fn holding(&self) -> sync::Model {
+        let id = syncs::holding(self.app.db.read(), self.source).await.unwrap().expect("nothing is held");
+        sync::Entity::find_by_id(id).one(self.app.db.read()).await.unwrap().unwrap()
     }
 
     pub async fn pause(&self) {
@@ -107,15 +115,21 @@ impl World {
         assert!(found.is_some(), "there is no knowledge base");
     }
 
+    /// Somebody connects with the API token of an account, and the source goes through that connection from now on.
+    pub async fn connect_with_token(&self, email: &str, token: &str) {
+        let source = self.source().await;
+        let new = new_connection(source.workspace_id);
+        let token = ApiToken { email: email.to_owned().into(), token: token.to_owned().into() };
+        let site = self.site.url().parse().unwrap();
+        let connection = connections::connect_with_token(&self.app, new, &site, &token).await.unwrap();
+        let patch = Patch { connection_id: Some(connection.id), ..Patch::default() };
+        sources::patch(&self.app.db, &source, patch, self.now()).await.unwrap();
+    }
+
     /// Somebody connects the account through OAuth, and the source goes through that connection from now on.
     pub async fn connect_by_oauth(&self) {
         let source = self.source().await;
-        let new = NewConnection {
-            workspace_id: source.workspace_id,
-            owner: "ada".to_owned(),
-            external_id: None,
-            metadata: Metadata::default(),
-        };
+        let new = new_connection(source.workspace_id);
         let begun = connections::begin(&self.app, new, None).await.unwrap();
         let back: url::Url =
             self.simulator.accept(begun.authorize_url.as_str(), None, &[]).unwrap().parse().unwrap();
@@ -144,4 +158,8 @@ impl World {
     pub fn openai(&self) -> openai::Client {
         knowledge_bases::client_with(&self.app, "sk-simulated".into())
     }
+}
+
+fn new_connection(workspace_id: WorkspaceId) -> NewConnection {
+    NewConnection { workspace_id, owner: "ada".to_owned(), external_id: None, metadata: Metadata::default() }
 }
