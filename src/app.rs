@@ -24,8 +24,10 @@ use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
 use crate::{
+    auth::Known,
     config::Settings,
     connections::browse::Browsed,
+    documents::Listed,
     entity::{installation, replica},
     ids::{InstallationId, ReplicaId},
     openai::Paces,
@@ -51,6 +53,10 @@ pub struct App {
     pub installation: InstallationId,
     /// This process.
     pub replica: ReplicaId,
+    /// Who called a moment ago.
+    pub known: Arc<Known>,
+    /// Lists of documents as they were answered.
+    pub listed: Arc<Listed>,
     /// What people browsed a moment ago.
     pub browsed: Arc<Browsed>,
     /// Makes the worker tick at once.
@@ -98,6 +104,8 @@ impl App {
             paces: Arc::default(),
             installation,
             replica,
+            known: Arc::default(),
+            listed: Arc::default(),
             browsed: Arc::default(),
             wake: Arc::new(Notify::new()),
             stopping: Arc::new(AtomicBool::new(false)),
@@ -166,7 +174,9 @@ impl Db {
         let lock = sqlite_path(url).map(lock_beside).transpose()?;
         let options = |connections: u32| {
             let mut options = ConnectOptions::new(url);
-            options.max_connections(connections).sqlx_logging(false).map_sqlx_sqlite_opts(|options| {
+            // A file does not go away: there is nothing to test before each use.
+            options.max_connections(connections).test_before_acquire(false);
+            options.sqlx_logging(false).map_sqlx_sqlite_opts(|options| {
                 options
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)

@@ -155,6 +155,7 @@ fn source(
         options: SourceOptions::default(),
         interval_seconds: i32::try_from(INTERVAL.as_secs()).unwrap_or(i32::MAX),
         selections_revision: 1,
+        documents_revision: 0,
         keep_documents: false,
         fence: 0,
         lease_holder: None,

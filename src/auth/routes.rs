@@ -305,7 +305,8 @@ async fn create_api_key(
 
 /// Revokes an API key.
 ///
-/// From then on it opens nothing. A key may revoke itself.
+/// From then on it opens nothing; where several replicas run, the others learn of it within five seconds. A key may
+/// revoke itself.
 #[utoipa::path(
     tag = "api keys",
     security(("bearer" = ["admin"])),
@@ -321,6 +322,7 @@ async fn revoke_api_key(
     if !store::revoke(&app.db, caller.workspace_id, *id, app.clock.now()).await? {
         return Err(Problem::not_found("API key"));
     }
+    app.known.forget();
     tracing::info!(api_key.id = %*id, workspace.id = %caller.workspace_id, "an API key was revoked");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,7 +1,10 @@
 //! Documents: one page of a source each, and what became of it.
 
+mod listed;
 pub mod routes;
 pub mod store;
+
+pub use listed::Listed;
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -8,7 +8,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     found,
-    store::{self, Listed},
+    listed::Asked,
+    store::{self, Row},
 };
 use crate::{
     app::App,
@@ -79,8 +80,8 @@ struct Document {
     removed_at: Option<DateTime<Utc>>,
 }
 
-impl From<Listed> for Document {
-    fn from(row: Listed) -> Self {
+impl From<Row> for Document {
+    fn from(row: Row) -> Self {
         let lag = |at: DateTime<Utc>| at.signed_duration_since(row.edited_at).num_seconds().max(0);
         Self {
             id: row.id,
@@ -144,7 +145,7 @@ impl DocumentDetails {
             failures: row.failures,
             created_at: row.created_at,
             updated_at: row.updated_at,
-            document: Listed::of(row, file.and_then(|file| file.openai_file_id)).into(),
+            document: Row::of(row, file.and_then(|file| file.openai_file_id)).into(),
         }
     }
 
@@ -186,13 +187,24 @@ async fn list_documents(
     caller: Require<Read>,
     id: web::Path<SourceId>,
     Query(query): Query<ListDocuments>,
-) -> Result<Json<Page<Document>>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let paging = Paging::<DocumentId>::parse(query.limit, query.cursor.as_deref())?;
-    let source = sources::found(&app, caller.workspace_id, *id).await?;
-    let title = query.q.as_deref().map(str::trim).filter(|part| !part.is_empty());
-    let filter = store::Filter { state: query.state, title };
-    let rows = store::list(app.db.read(), source.id, &filter, paging.after, paging.rows()).await?;
-    Ok(Json(paging.page(rows, |row| row.id, Document::from)?))
+    let revision = sources::store::documents_revision(app.db.read(), caller.workspace_id, *id).await?;
+    let revision = revision.ok_or_else(|| Problem::not_found("source"))?;
+    let title = query.q.as_deref().map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned);
+    let asked = Asked { source: *id, state: query.state, title, after: paging.after, rows: paging.rows() };
+    if let Some(body) = app.listed.find(&asked, revision) {
+        return Ok(answer(body));
+    }
+    let rows = store::list(app.db.read(), &asked).await?;
+    let page = paging.page(rows, |row| row.id, Document::from)?;
+    let body: web::Bytes = serde_json::to_vec(&page).map_err(Problem::internal)?.into();
+    app.listed.keep(asked, revision, body.clone());
+    Ok(answer(body))
+}
+
+fn answer(body: web::Bytes) -> HttpResponse {
+    HttpResponse::Ok().content_type(header::ContentType::json()).body(body)
 }
 
 /// Shows a document.

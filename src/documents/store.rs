@@ -10,6 +10,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, Func, IntoCondition, LikeExpr},
 };
 
+use super::listed::Asked;
 use crate::{
     app::Db,
     entity::{
@@ -22,7 +23,7 @@ use crate::{
 
 /// A document as it is listed: only what an answer shows.
 #[derive(Clone, Debug, FromQueryResult)]
-pub struct Listed {
+pub struct Row {
     pub id: DocumentId,
     pub external_id: String,
     pub title: String,
@@ -43,7 +44,7 @@ pub struct Listed {
     pub removed_at: Option<DateTime<Utc>>,
 }
 
-impl Listed {
+impl Row {
     /// What is listed of a whole row.
     #[must_use]
     pub fn of(row: Model, openai_file_id: Option<String>) -> Self {
@@ -70,14 +71,6 @@ impl Listed {
     }
 }
 
-/// Which documents of a source to list.
-#[derive(Debug, Default)]
-pub struct Filter<'a> {
-    pub state: Option<DocumentState>,
-    /// A part of the title, in any case of letters.
-    pub title: Option<&'a str>,
-}
-
 fn live_file() -> RelationDef {
     let join: RelationDef =
         file::Entity::belongs_to(Entity).from(file::Column::DocumentId).to(Column::Id).into();
@@ -85,19 +78,12 @@ fn live_file() -> RelationDef {
 }
 
 /// The documents of a source, oldest first.
-pub async fn list(
-    db: &impl ConnectionTrait,
-    source_id: SourceId,
-    filter: &Filter<'_>,
-    after: Option<DocumentId>,
-    limit: u64,
-) -> Result<Vec<Listed>, DbErr> {
-    let title = filter.title.map(has_title);
+pub async fn list(db: &impl ConnectionTrait, asked: &Asked) -> Result<Vec<Row>, DbErr> {
     let filter = Condition::all()
-        .add(Column::SourceId.eq(source_id))
-        .add_option(filter.state.map(|state| Column::State.eq(state)))
-        .add_option(title)
-        .add_option(after.map(|after| Column::Id.gt(after)));
+        .add(Column::SourceId.eq(asked.source))
+        .add_option(asked.state.map(|state| Column::State.eq(state)))
+        .add_option(asked.title.as_deref().map(has_title))
+        .add_option(asked.after.map(|after| Column::Id.gt(after)));
     Entity::find()
         .select_only()
         .columns([
@@ -123,7 +109,7 @@ pub async fn list(
         .join(JoinType::LeftJoin, live_file())
         .filter(filter)
         .order_by_asc(Column::Id)
-        .limit(limit)
+        .limit(asked.rows)
         .into_model()
         .all(db)
         .await
@@ -184,6 +170,7 @@ pub async fn retry(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<bool, Db
     // The source's row first: a run that is at work on the document finishes before us or sees what we did.
     source::Entity::update_many()
         .set(source::ActiveModel { updated_at: Set(now), ..Default::default() })
+        .col_expr(source::Column::DocumentsRevision, Expr::col(source::Column::DocumentsRevision).add(1))
         .filter(source::Column::Id.eq(seen.source_id))
         .exec(&transaction)
         .await?;

@@ -41,6 +41,8 @@ pub struct Model {
     pub interval_seconds: i32,
     /// Grows with each change of selections.
     pub selections_revision: i64,
+    /// Grows with each transaction that may change its documents.
+    pub documents_revision: i64,
     pub keep_documents: bool,
     /// Grows with each lease-holder; every write of a run repeats it.
     pub fence: i64,

@@ -61,6 +61,7 @@ pub async fn create(
         options: new.options,
         interval_seconds: new.interval_seconds,
         selections_revision: 1,
+        documents_revision: 0,
         keep_documents: false,
         fence: 0,
         lease_holder: None,

@@ -194,6 +194,7 @@ async fn delete_workspace(
     }
     let workspace = store::begin_delete(&app.db, *id, app.clock.now()).await?;
     let workspace = workspace.ok_or_else(|| Problem::not_found("workspace"))?;
+    app.known.forget();
     app.wake.notify_one();
     tracing::info!(workspace.id = %workspace.id, "a workspace is being erased");
     Ok(HttpResponse::Accepted()

@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect,
-    sea_query::{Expr, LockBehavior, LockType},
+    sea_query::{Expr, ExprTrait, LockBehavior, LockType},
 };
 
 use super::Error;
@@ -78,11 +78,12 @@ impl Lease {
             .add(source::Column::LeaseHolder.eq(self.holder))
     }
 
-    /// A transaction in which the lease is known to be held: on PostgreSQL nobody can take it before the end.
+    /// A transaction in which the lease is known to be held, and documents may change: on PostgreSQL nobody can take the
+    /// lease before its end.
     pub async fn begin(&self, db: &Db) -> Result<DatabaseTransaction, Error> {
         let tx = db.begin().await?;
         let touched = source::Entity::update_many()
-            .col_expr(source::Column::Fence, Expr::col(source::Column::Fence))
+            .col_expr(source::Column::DocumentsRevision, Expr::col(source::Column::DocumentsRevision).add(1))
             .filter(self.mine())
             .exec(&tx)
             .await?;

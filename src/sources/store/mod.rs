@@ -90,6 +90,21 @@ pub async fn find(
     Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id)).one(db).await
 }
 
+/// How often the documents of a source may have changed.
+pub async fn documents_revision(
+    db: &impl ConnectionTrait,
+    workspace_id: WorkspaceId,
+    id: SourceId,
+) -> Result<Option<i64>, DbErr> {
+    Entity::find_by_id(id)
+        .select_only()
+        .column(Column::DocumentsRevision)
+        .filter(Column::WorkspaceId.eq(workspace_id))
+        .into_tuple()
+        .one(db)
+        .await
+}
+
 /// Which sources to list.
 #[derive(Debug, Default)]
 pub struct Filter<'a> {

@@ -1,5 +1,6 @@
 //! Documents: listed, filtered, read back, and tried again.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tidegate::auth::Scope;
 
@@ -110,6 +111,31 @@ async fn an_empty_page_is_skipped_with_its_reason_and_can_be_tried_again() {
         .tell(&format!("/v1/documents/{}/retry", id(json!(live.to_string()))))
         .await
         .refused(409, "conflict");
+}
+
+#[tokio::test]
+async fn a_list_that_is_asked_for_again_shows_every_change_at_once() {
+    let house = House::open().await;
+    house.site.add_page(house.space, "Leer", "").unwrap();
+    let page = house.pages(1)[0];
+    let source = house.synced().await;
+    let path = format!("/v1/sources/{source}/documents");
+    let states = async || -> Vec<String> {
+        let listed = house.get(&path).await.expect(200);
+        listed.items().iter().map(|item| item["state"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(states().await, ["skipped", "live"]);
+    let listed = house.get(&path).await;
+    house
+        .tell(&format!("/v1/documents/{}/retry", listed.items()[0]["id"].as_str().unwrap()))
+        .await
+        .expect(202);
+    assert_eq!(states().await, ["pending", "live"]);
+    house.tick().await;
+    assert_eq!(states().await, ["skipped", "live"]);
+    house.site.trash(page).unwrap();
+    house.tick_after(TimeDelta::minutes(5)).await;
+    assert_eq!(states().await, ["skipped", "removed"]);
 }
 
 #[tokio::test]

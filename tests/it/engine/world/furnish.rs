@@ -114,6 +114,7 @@ pub async fn furnish(app: &App, simulator: &Simulator, site: &SiteHandle) -> Fur
         options: Set(SourceOptions::default()),
         interval_seconds: Set(300),
         selections_revision: Set(1),
+        documents_revision: Set(0),
         keep_documents: Set(false),
         fence: Set(0),
         lease_holder: Set(None),
