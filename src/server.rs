@@ -177,6 +177,7 @@ fn log_failure(what: &str, result: Result<(), DbErr>) {
 async fn tidy(app: &App) -> Result<(), DbErr> {
     http::store::forget_old(app.db.write(), app.clock.now()).await?;
     workspaces::store::erase_emptied(&app.db).await?;
+    tick::tidy(app).await?;
     connections::tidy(app, app.clock.now()).await
 }
 

@@ -55,6 +55,10 @@ pub struct Settings {
     pub sync_interval: Duration,
     /// The shortest interval that a source may ask for.
     pub min_source_interval: Duration,
+    /// How long finished syncs are listed, with what they did.
+    pub keep_syncs_days: u32,
+    /// How long documents are listed that left the store.
+    pub keep_removed_documents_days: u32,
     /// The exact addresses to which the OAuth callback may send a browser.
     pub return_urls: Vec<String>,
     /// The exact origins from which browsers may call.
@@ -138,6 +142,8 @@ impl Default for Settings {
             webhook_allowed_hosts: AllowedHosts::default(),
             sync_interval: five_minutes,
             min_source_interval: Duration::from_mins(1),
+            keep_syncs_days: 90,
+            keep_removed_documents_days: 30,
             return_urls: Vec::new(),
             cors_origins: Vec::new(),
             confluence_allowed_hosts: AllowedHosts::atlassian_cloud(),
@@ -192,6 +198,12 @@ impl Settings {
             webhook_allowed_hosts: read.hosts("TIDEGATE_WEBHOOK_ALLOWED_HOSTS", AllowedHosts::default()),
             sync_interval,
             min_source_interval: read.or("TIDEGATE_MIN_SOURCE_INTERVAL", shortest, parse::duration),
+            keep_syncs_days: read.or("TIDEGATE_KEEP_SYNCS_DAYS", default.keep_syncs_days, parse::positive),
+            keep_removed_documents_days: read.or(
+                "TIDEGATE_KEEP_REMOVED_DOCUMENTS_DAYS",
+                default.keep_removed_documents_days,
+                parse::positive,
+            ),
             return_urls: read.list("TIDEGATE_RETURN_URLS", Vec::new(), parse::return_url),
             cors_origins: read.list("TIDEGATE_CORS_ORIGINS", Vec::new(), parse::origin),
             confluence_allowed_hosts: read

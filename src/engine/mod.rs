@@ -17,6 +17,7 @@ mod pipeline;
 pub mod plan;
 mod record;
 mod render;
+mod retention;
 mod retire;
 mod run;
 pub mod scope;

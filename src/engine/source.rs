@@ -198,10 +198,8 @@ fn end(
     let rest = |status, problem| End { status, not_before: None, problem, forget: false };
     match stop {
         Some(Stop::Failed { problem, .. }) => {
-            let silent = claim.sync.trigger == SyncTrigger::Interval
-                && counts == Counts::default()
-                && claim.source.problem.as_ref() == Some(&problem);
-            End { forget: silent, ..rest(SyncStatus::Failed, Some(problem)) }
+            let forget = says_nothing(claim, counts, Some(&problem));
+            End { forget, ..rest(SyncStatus::Failed, Some(problem)) }
         }
         Some(Stop::Pause { wait, problem }) => {
             let not_before = later(wait.unwrap_or_default()).max(Some(now + pause(claim, now)));
@@ -223,11 +221,20 @@ fn end(
             } else {
                 SyncStatus::Succeeded
             };
-            let nothing = status == SyncStatus::Succeeded && counts == Counts::default();
-            let forget = nothing && claim.sync.trigger == SyncTrigger::Interval;
-            End { forget, ..rest(status, problem_of(trouble)) }
+            let problem = problem_of(trouble);
+            let forget = says_nothing(claim, counts, problem.as_ref());
+            End { forget, ..rest(status, problem) }
         }
     }
+}
+
+/// Whether an interval sync need not be kept: it changed nothing, and met no trouble that is not on the source already.
+fn says_nothing(claim: &Claim, counts: Counts, problem: Option<&Problem>) -> bool {
+    claim.sync.trigger == SyncTrigger::Interval
+        && counts == Counts::default()
+        && problem.is_none_or(|problem| {
+            claim.source.problem.as_ref().is_some_and(|known| known.code == problem.code)
+        })
 }
 
 /// A pause as long as the sync has been at it, so that trouble that lasts is asked about ever more rarely.

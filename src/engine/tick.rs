@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use sea_orm::DbErr;
 
 use super::{
-    erase, source,
+    erase, retention, source,
     store::{
         erased,
         syncs::{self, Claim},
@@ -30,6 +30,11 @@ pub async fn do_duties(app: &App) -> Result<(), DbErr> {
     erase::erase_deleted(app).await
 }
 
+/// Forgets what has been kept for long enough.
+pub async fn tidy(app: &App) -> Result<(), DbErr> {
+    retention::forget_old(app).await
+}
+
 /// Looks for vector stores whose making was never answered. A failure is logged and met again on the next tick.
 async fn settle_stores(app: &App, now: DateTime<Utc>) -> Result<(), DbErr> {
     for knowledge_base in erased::creating_knowledge_bases(app.db.read()).await? {
@@ -52,6 +57,7 @@ pub async fn claim(app: &App, skip: &[SourceId]) -> Result<Option<Claim>, DbErr>
 pub async fn tick(app: &App) -> Result<usize, DbErr> {
     prepare(app).await?;
     do_duties(app).await?;
+    tidy(app).await?;
     let mut claimed = Vec::new();
     let mut runs = FuturesUnordered::new();
     loop {

@@ -7,6 +7,7 @@ pub mod files;
 pub mod holds;
 pub mod lease;
 pub mod observed;
+pub mod old;
 pub mod outcomes;
 pub mod syncs;
 

@@ -224,6 +224,10 @@ pub async fn end(
             .filter(sync::Column::Id.eq(claim.sync.id))
             .exec(&tx)
             .await?;
+        // A sync that has to wait may be waiting for weeks: runs that got nowhere are not kept.
+        if goes_on && (progress.done, progress.counts) == (claim.sync.done, claim.sync.counts) {
+            run::Entity::delete_by_id(claim.run).exec(&tx).await?;
+        }
         run::Entity::update_many()
             .col_expr(run::Column::EndedAt, Expr::value(now))
             .col_expr(run::Column::Report, Expr::value(Some(serde_json::json!(progress.counts))))

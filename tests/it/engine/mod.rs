@@ -12,6 +12,7 @@ mod life;
 mod lost;
 mod moves;
 mod plans;
+mod retention;
 mod scopes;
 mod trees;
 mod two;
