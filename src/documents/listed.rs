@@ -54,6 +54,7 @@ impl Default for Listed {
 
 impl Listed {
     /// The body that was answered at this revision of the source's documents.
+    #[must_use]
     pub fn find(&self, asked: &Asked, revision: i64) -> Option<Bytes> {
         self.0.get(asked).filter(|answer| answer.revision == revision).map(|answer| answer.body)
     }

@@ -6,7 +6,10 @@ use std::collections::{HashMap, HashSet};
 use super::{
     run::Run,
     stop::Stop,
-    store::observed::{self, Above},
+    store::{
+        nodes::{self, Above, PAGE_NODE},
+        observed,
+    },
 };
 use crate::{
     confluence::{self, MOST_IDS, Status},
@@ -79,7 +82,7 @@ async fn nodes_above(run: &Run, parents: HashSet<String>) -> Result<HashMap<Stri
         if wanted.is_empty() {
             break;
         }
-        let known = observed::above(run.app.db.read(), run.source().id, &wanted).await?;
+        let known = nodes::above(run.app.db.read(), run.source().id, &wanted).await?;
         let missing: Vec<String> = wanted.iter().filter(|id| !known.contains_key(*id)).cloned().collect();
         above.extend(known);
         above.extend(read_nodes(run, missing).await?);
@@ -103,7 +106,7 @@ async fn read_nodes(run: &Run, ids: Vec<String>) -> Result<HashMap<String, Above
         for page in pages {
             let parent_kind = page.parent_type.map(|kind| kind.as_str().to_owned());
             let above = Above { title: page.title, parent_id: page.parent_id, parent_kind };
-            read.push((page.id, "page".to_owned(), above));
+            read.push((page.id, PAGE_NODE.to_owned(), above));
         }
     }
     let found: HashSet<String> = read.iter().map(|(id, ..)| id.clone()).collect();
@@ -115,13 +118,13 @@ async fn read_nodes(run: &Run, ids: Vec<String>) -> Result<HashMap<String, Above
             read.push((folder.id, "folder".to_owned(), above));
         }
     }
-    let nodes = read.iter().map(|(id, _, above)| (id.clone(), above.clone())).collect();
+    let known = read.iter().map(|(id, _, above)| (id.clone(), above.clone())).collect();
     if !read.is_empty() {
         let tx = run.begin().await?;
-        observed::keep_nodes(&tx, run.source().id, read, run.now()).await?;
+        nodes::keep(&tx, run.source().id, read, run.now()).await?;
         tx.commit().await?;
     }
-    Ok(nodes)
+    Ok(known)
 }
 
 async fn folder(run: &Run, id: &str) -> Result<Option<confluence::Folder>, Stop> {

@@ -25,6 +25,17 @@ const SHARE_PERCENT: i64 = 70;
 /// Above this part of the hourly points nothing is verified any more.
 const WALL_PERCENT: i64 = 90;
 
+/// Nodes above documents that are read again at each tick, however few there are.
+const FEWEST_NODES: usize = 3;
+/// And however many.
+const MOST_NODES: usize = 50;
+/// And when a person asks for everything to be verified.
+const MOST_NODES_IN_FULL: usize = 1_000;
+/// Within so many seconds each has its turn.
+const NODES_TURN_SECONDS: usize = 12 * 60 * 60;
+/// What reading one costs.
+const POINTS_OF_A_NODE: f64 = 2.0;
+
 /// What may be spent in one observation.
 #[derive(Debug)]
 pub struct Budget {
@@ -88,6 +99,25 @@ impl Budget {
         let seconds = (size + size / 250 + 1) as f64 / limit.rate;
         let age = (now - verified_at).as_seconds_f64();
         !limit.at_wall && age >= seconds
+    }
+
+    /// How many of a source's nodes above documents may be read again in this observation: a few always, and so many
+    /// that each has its turn within twelve hours. Where points are counted, a tenth of what may be spent on verifying.
+    pub fn nodes_to_read(&self, run: &Run, nodes: usize) -> usize {
+        if run.claim.sync.mode == SyncMode::Full {
+            return nodes.min(MOST_NODES_IN_FULL);
+        }
+        let interval = run.source().interval_seconds.max(1);
+        let turns = NODES_TURN_SECONDS.div_ceil(interval.unsigned_abs() as usize);
+        let share = nodes.div_ceil(turns).clamp(FEWEST_NODES, MOST_NODES);
+        let Some(limit) = &self.limit else { return share };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
+        let affordable = (limit.rate * f64::from(interval) / 10.0 / POINTS_OF_A_NODE) as usize;
+        if limit.at_wall { 0 } else { share.min(affordable.max(1)) }
     }
 
     /// Lists everything in this observation, whatever it costs.

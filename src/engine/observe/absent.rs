@@ -19,7 +19,7 @@ use crate::{
         document::DocumentState,
         selection::{self, SelectionKind, SelectionMode, SelectionStatus},
     },
-    ids::SelectionId,
+    ids::{DocumentId, SelectionId},
 };
 
 /// Documents read at once.
@@ -28,19 +28,22 @@ const PART: u64 = 1_000;
 const MOST_SUSPECTS: u64 = 1_000;
 /// Pages asked for one by one in one run; the others stay as they are until the next.
 const MOST_SINGLES: usize = 200;
+/// And of these, suspects: they must not keep pages that went away just now from being asked for.
+const MOST_SINGLE_SUSPECTS: usize = 100;
 /// A space or site that has not answered for so long offers a hold.
 const UNREACHABLE: TimeDelta = TimeDelta::hours(24);
 
 impl Observation<'_> {
     /// Judges every document that a complete scope did not show, and every suspect.
     pub(super) async fn look_for_absent(&mut self) -> Result<(), Stop> {
-        let mut singles = MOST_SINGLES;
+        let mut singles = MOST_SINGLE_SUSPECTS;
         let db = self.run.app.db.clone();
         let source = self.run.source().id;
         let suspects = store::documents::suspects(db.read(), source, MOST_SUSPECTS).await?;
         let suspects =
             suspects.into_iter().filter(|document| !self.seen.contains(&document.page_id)).collect();
         self.look_up(suspects, &mut singles).await?;
+        singles += MOST_SINGLES - MOST_SINGLE_SUSPECTS;
         let mut after = None;
         loop {
             let documents = store::documents::present_after(db.read(), source, after, PART).await?;
@@ -129,7 +132,13 @@ impl Observation<'_> {
                 }
             };
             let mut judged = Vec::new();
+            let mut asked_for = Vec::new();
             for document in some {
+                if document.state == DocumentState::Suspect
+                    && (*singles > 0 || pages.contains_key(&document.page_id))
+                {
+                    asked_for.push(document.id);
+                }
                 let found = match pages.get(&document.page_id) {
                     Some(page) => self.found(page.clone()),
                     None => self.look_singly(document, singles).await?,
@@ -145,6 +154,7 @@ impl Observation<'_> {
             let uncertain = self.uncertain();
             let rules = self.rules(&uncertain);
             let change = |(document, found, origin)| plan::looked_up(document, found, origin, &rules);
+            self.note_asked_for(&asked_for).await?;
             let before = self.removals.len();
             let count = judged.len();
             let seen = judged.iter().filter(|(document, ..)| self.seen.contains(&document.page_id)).count();
@@ -152,6 +162,17 @@ impl Observation<'_> {
             self.persist(changes).await?;
             self.some_unseen |= seen + (self.removals.len() - before) < count;
         }
+        Ok(())
+    }
+
+    /// Notes that suspects were asked for: the next time others come first.
+    async fn note_asked_for(&self, suspects: &[DocumentId]) -> Result<(), Stop> {
+        if suspects.is_empty() || self.run.only_plans() {
+            return Ok(());
+        }
+        let tx = self.run.begin().await?;
+        store::documents::looked_at(&tx, suspects, self.run.now()).await?;
+        tx.commit().await?;
         Ok(())
     }
 

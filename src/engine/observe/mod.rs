@@ -9,10 +9,14 @@ mod absent;
 mod feed;
 mod ids;
 mod named;
+mod nodes;
 mod trees;
 
 use futures_util::FutureExt;
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Mutex,
+};
 
 use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
@@ -26,7 +30,7 @@ use super::{
     run::Run,
     scope::Scopes,
     stop::Stop,
-    store::{self, observed},
+    store::{self, nodes::Node, observed},
 };
 use crate::{
     confluence::{Page, PageQuery, Sort, Status},
@@ -50,6 +54,10 @@ struct Observation<'a> {
     seen: PageIds,
     /// Spaces into which nothing new may come: one of their exclusions could not be seen.
     closed_spaces: HashSet<String>,
+    /// Folders and pages above documents that are no documents themselves, those read longest ago first.
+    nodes: Vec<Node>,
+    /// Those of them that a listing of this observation showed.
+    met_nodes: Mutex<HashSet<String>>,
     /// Whether a document was neither seen nor proven to leave.
     some_unseen: bool,
     /// Removals that are to be guarded.
@@ -78,6 +86,8 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
         standing: selections.iter().filter(stands).map(|selection| selection.id).collect(),
         budget: Budget::of(run, &selections).await?,
         spaces: observed::spaces(run.app.db.read(), run.source().id).await?,
+        nodes: store::nodes::by_age(run.app.db.read(), run.source().id).await?,
+        met_nodes: Mutex::default(),
         run,
         selections,
         scopes: Scopes::default(),
@@ -101,6 +111,7 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
     observation.read_named_pages().await?;
     observation.list_spaces().await?;
     observation.look_for_absent().await?;
+    observation.read_nodes_again().await?;
     let removals = std::mem::take(&mut observation.removals);
     record::removals(run, removals, |page| observation.seen.contains(page)).await?;
     observation.finish().await
@@ -126,7 +137,7 @@ impl Observation<'_> {
         }
         let below = new.iter().filter(|fact| has_tree(fact, SelectionMode::Include));
         let parents: Vec<String> = below.filter_map(|fact| fact.parent_id.clone()).collect();
-        Ok(!observed::above(db, source, &parents).await?.is_empty())
+        Ok(!store::nodes::above(db, source, &parents).await?.is_empty())
     }
 
     fn of_kind(&self, kind: SelectionKind) -> impl Iterator<Item = &selection::Model> {
@@ -227,6 +238,7 @@ impl Observation<'_> {
         if facts.is_empty() {
             return Ok(());
         }
+        self.meet_pages_above(&facts).await?;
         let pages: Vec<&str> = facts.iter().map(|fact| fact.page_id.as_str()).collect();
         let known = store::documents::by_pages(self.run.app.db.read(), self.run.source().id, &pages).await?;
         let mut judged: Vec<(Fact, Verdict)> = facts
@@ -345,22 +357,6 @@ impl Observation<'_> {
         }
         seen.into_iter().filter_map(|(space, date)| Some((space, date?))).collect()
     }
-
-    /// The nodes above documents that a walk met: paths go through them.
-    async fn keep_nodes(&self, nodes: Vec<(String, String, observed::Above)>) -> Result<(), Stop> {
-        if nodes.is_empty() || self.run.only_plans() {
-            return Ok(());
-        }
-        let source = self.run.source().id;
-        let tx = self.run.begin().await?;
-        let changed = observed::keep_nodes(&tx, source, nodes, self.run.now()).await?;
-        let moved = below(&tx, source, changed).await?;
-        tx.commit().await?;
-        if moved > 0 {
-            self.run.more.notify_one();
-        }
-        Ok(())
-    }
 }
 
 /// Before the first observation of a source: its documents are the account's that makes it.
@@ -373,12 +369,4 @@ async fn own_documents(run: &Run) -> Result<(), Stop> {
         tx.commit().await?;
     }
     Ok(())
-}
-
-async fn below(
-    tx: &impl ConnectionTrait,
-    source: crate::ids::SourceId,
-    changed: Vec<String>,
-) -> Result<u64, sea_orm::DbErr> {
-    if changed.is_empty() { Ok(0) } else { store::documents::want_paths_below(tx, source, changed).await }
 }

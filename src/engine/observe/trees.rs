@@ -12,7 +12,7 @@ use crate::{
         facts::Coverage,
         scope::Tree,
         stop::Stop,
-        store::observed::{self, Above},
+        store::{nodes::Above, observed},
     },
     entity::selection::{self, SelectionKind, SelectionMode, SelectionStatus},
 };

@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 
-use super::files;
+use super::{files, nodes};
 use crate::{
     engine::guard::{self, Removal},
     entity::{
@@ -119,6 +119,7 @@ pub async fn remove(
     }
     let ids: Vec<_> = removals.iter().map(|removal| removal.document).collect();
     files::retire_documents(tx, &ids, "removed", now).await?;
+    nodes::stand_in(tx, source, &ids, now).await?;
     release(tx, source, &ids).await
 }
 

@@ -6,6 +6,7 @@ pub mod erased;
 pub mod files;
 pub mod holds;
 pub mod lease;
+pub mod nodes;
 pub mod observed;
 pub mod old;
 pub mod outcomes;

@@ -1,18 +1,16 @@
-//! What a run learned of selections, spaces and the nodes above documents.
+//! What a run learned of selections and spaces.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
     sea_query::{Expr, OnConflict},
 };
 
-use super::documents::PAGE;
 use crate::{
     entity::{
-        document, node,
         selection::{self, SelectionStatus},
         source, source_space,
     },
@@ -127,107 +125,4 @@ pub async fn advance(
         .exec(tx)
         .await?;
     Ok(())
-}
-
-/// A node that a path goes through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Above {
-    /// Its title.
-    pub title: String,
-    /// What it hangs below.
-    pub parent_id: Option<String>,
-    /// The kind of that parent.
-    pub parent_kind: Option<String>,
-}
-
-/// The nodes with these ids, from the documents and from the nodes above them.
-pub async fn above(
-    db: &impl ConnectionTrait,
-    source: SourceId,
-    ids: &[String],
-) -> Result<HashMap<String, Above>, DbErr> {
-    let mut found = HashMap::new();
-    for some in ids.chunks(500) {
-        let nodes = node::Entity::find()
-            .filter(node::Column::SourceId.eq(source))
-            .filter(node::Column::ExternalId.is_in(some.iter().map(String::as_str)))
-            .all(db)
-            .await?;
-        found.extend(nodes.into_iter().map(|row| {
-            let above = Above { title: row.title, parent_id: row.parent_id, parent_kind: row.parent_kind };
-            (row.external_id, above)
-        }));
-        let documents: Vec<(String, String, Option<String>, Option<String>)> = document::Entity::find()
-            .select_only()
-            .columns([
-                document::Column::ExternalId,
-                document::Column::Title,
-                document::Column::ParentId,
-                document::Column::ParentKind,
-            ])
-            .filter(document::Column::SourceId.eq(source))
-            .filter(document::Column::Kind.eq(PAGE))
-            .filter(document::Column::State.ne(document::DocumentState::Removed))
-            .filter(document::Column::ExternalId.is_in(some.iter().map(String::as_str)))
-            .into_tuple()
-            .all(db)
-            .await?;
-        found.extend(
-            documents
-                .into_iter()
-                .map(|(id, title, parent_id, parent_kind)| (id, Above { title, parent_id, parent_kind })),
-        );
-    }
-    Ok(found)
-}
-
-/// Keeps nodes above documents; answers the ids of those that were known otherwise before.
-pub async fn keep_nodes(
-    tx: &impl ConnectionTrait,
-    source: SourceId,
-    nodes: Vec<(String, String, Above)>,
-    now: DateTime<Utc>,
-) -> Result<Vec<String>, DbErr> {
-    let mut changed = Vec::new();
-    for some in nodes.chunks(500) {
-        let ids = some.iter().map(|(id, ..)| id.as_str());
-        let before: HashMap<String, node::Model> = node::Entity::find()
-            .filter(node::Column::SourceId.eq(source))
-            .filter(node::Column::ExternalId.is_in(ids))
-            .all(tx)
-            .await?
-            .into_iter()
-            .map(|row| (row.external_id.clone(), row))
-            .collect();
-        let other = |id: &str, above: &Above| {
-            before.get(id).is_some_and(|row| row.title != above.title || row.parent_id != above.parent_id)
-        };
-        changed.extend(some.iter().filter(|(id, _, above)| other(id, above)).map(|(id, ..)| id.clone()));
-        let fresh: Vec<_> = some
-            .iter()
-            .filter(|(id, _, above)| !before.contains_key(id) || other(id, above))
-            .map(|(id, kind, above)| node::ActiveModel {
-                source_id: Set(source),
-                external_id: Set(id.clone()),
-                kind: Set(kind.clone()),
-                title: Set(above.title.clone()),
-                parent_id: Set(above.parent_id.clone()),
-                parent_kind: Set(above.parent_kind.clone()),
-                read_at: Set(now),
-            })
-            .collect();
-        if fresh.is_empty() {
-            continue;
-        }
-        let conflict = OnConflict::columns([node::Column::SourceId, node::Column::ExternalId])
-            .update_columns([
-                node::Column::Title,
-                node::Column::ParentId,
-                node::Column::ParentKind,
-                node::Column::ReadAt,
-            ])
-            .to_owned();
-        node::Entity::insert_many(fresh).on_conflict(conflict).exec_without_returning(tx).await?;
-    }
-    Ok(changed)
 }

@@ -190,7 +190,8 @@ async fn a_branch_that_somebody_moves_out_of_a_tree_is_held() {
     world.holds(&pages);
     assert_eq!(world.hold().await.map(|(_, held)| held), Some(20));
     let lines = world.changes().await;
-    assert!(lines.iter().all(|(_, kind, _)| *kind == ChangeKind::Remove));
+    assert_eq!(lines.iter().filter(|(_, kind, _)| *kind == ChangeKind::Remove).count(), 20);
+    assert_eq!(world.attribute(pages[0], "path"), "Branch", "held, but where it is now");
 
     world.site.move_to(branch, Place::Under(root)).unwrap();
     world.tick().await;

@@ -165,3 +165,85 @@ async fn a_renamed_folder_of_a_selected_tree_renames_the_paths_through_it() {
     world.tick().await;
     assert_eq!(world.attribute(page, "path"), "Root / Upper / Engines");
 }
+
+#[tokio::test]
+async fn a_renamed_parent_page_renames_the_paths_below_it_in_the_same_tick() {
+    let (world, space, one) = World::with_a_page().await;
+    let two = world.site.add_child(one, "Two", "<p>2</p>").unwrap();
+    let leaf = world.site.add_child(two, "Leaf", "<p>3</p>").unwrap();
+    world.tick().await;
+    assert_eq!(world.attribute(leaf, "path"), "Runbook / Two");
+
+    world.site.rename(one, "Handbook").unwrap();
+    world.tick().await;
+    assert_eq!(world.attribute(two, "path"), "Handbook");
+    assert_eq!(world.attribute(leaf, "path"), "Handbook / Two");
+
+    world.exclude(SelectionKind::Page, one).await;
+    world.tick().await;
+    world.site.rename(one, "Guide").unwrap();
+    world.tick().await;
+    assert_eq!(world.attribute(leaf, "path"), "Guide / Two", "a page above that is not selected");
+    world.site.add_page(space, "Other", "<p>x</p>").unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_of_a_selected_space_is_read_again_in_turn() {
+    let (world, space, _) = World::with_a_page().await;
+    let folders: Vec<_> = (1..=10)
+        .map(|n| world.site.add_folder(Place::Top { space }, &format!("Folder {n}")).unwrap())
+        .collect();
+    let below = |folder, n: usize| world.site.add_child(folder, &format!("Leaf {n}"), "<p>x</p>").unwrap();
+    let leaves: Vec<_> = folders.iter().zip(1..).map(|(folder, n)| below(*folder, n)).collect();
+    world.tick().await;
+    world.calls();
+
+    for folder in &folders {
+        world.site.rename(*folder, &format!("Renamed {folder}")).unwrap();
+    }
+    let upper = world.site.add_folder(Place::Top { space }, "Upper").unwrap();
+    world.site.move_to(folders[0], Place::Under(upper)).unwrap();
+    world.tick().await;
+    assert_eq!(world.calls().of("GET /wiki/api/v2/folders/{id}"), 3 + 1, "and one above that was not known");
+
+    world.ticks(3).await;
+    for (folder, leaf) in folders.iter().zip(&leaves).skip(1) {
+        assert_eq!(world.attribute(*leaf, "path"), format!("Renamed {folder}"));
+    }
+    assert_eq!(world.attribute(leaves[0], "path"), format!("Upper / Renamed {}", folders[0]));
+    assert_eq!(world.calls().of("POST /v1/files"), 0);
+}
+
+#[tokio::test]
+async fn a_folder_that_nothing_is_below_any_more_is_asked_for_no_longer() {
+    let (world, space, page) = World::with_a_page().await;
+    let folder = world.site.add_folder(Place::Top { space }, "Folder").unwrap();
+    world.site.move_to(page, Place::Under(folder)).unwrap();
+    world.tick().await;
+    assert_eq!(world.attribute(page, "path"), "Folder");
+
+    world.site.move_to(page, Place::Top { space }).unwrap();
+    world.tick().await;
+    assert_eq!(world.attribute(page, "path"), "");
+    world.calls();
+    world.ticks(2).await;
+    assert_eq!(world.calls().of("GET /wiki/api/v2/folders/{id}"), 0);
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_read_keeps_its_name_and_holds_up_no_other() {
+    let (world, space, page) = World::with_a_page().await;
+    let other = world.site.add_page(space, "Other", "<p>x</p>").unwrap();
+    let hidden = world.site.add_folder(Place::Top { space }, "Hidden").unwrap();
+    let folder = world.site.add_folder(Place::Top { space }, "Folder").unwrap();
+    world.site.move_to(page, Place::Under(hidden)).unwrap();
+    world.site.move_to(other, Place::Under(folder)).unwrap();
+    world.tick().await;
+
+    world.simulator.fault(Fault::on("GET", &format!("/wiki/api/v2/folders/{hidden}")).status(404));
+    world.site.rename(folder, "Renamed").unwrap();
+    world.tick().await;
+
+    assert_eq!(world.attribute(page, "path"), "Hidden");
+    assert_eq!(world.attribute(other, "path"), "Renamed");
+}

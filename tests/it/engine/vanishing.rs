@@ -153,3 +153,20 @@ async fn a_page_found_empty_while_it_is_suspect_stays_suspect_or_leaves() {
     world.holds(&pages[1..]);
     assert_eq!(world.state(pages[0]).await, DocumentState::Skipped);
 }
+
+#[tokio::test]
+async fn however_many_suspects_there_are_each_has_its_turn() {
+    let (world, _, pages) = World::with_pages(150).await;
+    for page in &pages[..120] {
+        world.site.purge(*page).unwrap();
+    }
+    world.tick().await;
+    world.tick().await;
+    assert_eq!(world.hold().await.map(|(_, held)| held), Some(100), "one run asks for so many");
+
+    world.site.purge(pages[120]).unwrap();
+    world.tick().await;
+    assert_eq!(world.hold().await.map(|(_, held)| held), Some(120));
+    assert_eq!(world.state(pages[120]).await, DocumentState::Suspect, "and for what went away just now");
+    world.holds(&pages);
+}

@@ -53,7 +53,7 @@ pub async fn present_after(
     Ok(rows.into_iter().map(known).collect())
 }
 
-/// The documents that were absent when last looked for.
+/// The documents that were absent when last looked for, those looked for longest ago first.
 pub async fn suspects(db: &impl ConnectionTrait, source: SourceId, limit: u64) -> Result<Vec<Known>, DbErr> {
     let rows: Vec<Row> = pages_of(source)
         .filter(document::Column::State.eq(DocumentState::Suspect))
@@ -63,6 +63,22 @@ pub async fn suspects(db: &impl ConnectionTrait, source: SourceId, limit: u64) -
         .all(db)
         .await?;
     Ok(rows.into_iter().map(known).collect())
+}
+
+/// Notes that documents were looked for.
+pub async fn looked_at(
+    tx: &impl ConnectionTrait,
+    documents: &[DocumentId],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    for some in documents.chunks(500) {
+        document::Entity::update_many()
+            .col_expr(document::Column::VerifiedAt, Expr::value(now))
+            .filter(document::Column::Id.is_in(some.iter().copied()))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
 }
 
 /// The columns of a [`Known`]: every tick reads them of every document.
