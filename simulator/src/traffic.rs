@@ -117,6 +117,7 @@ async fn handle(
             }
             Action::RespondAfter { .. }
             | Action::DropAfter
+            | Action::HoldAnswer(_)
             | Action::Truncate { .. }
             | Action::CloseAfter
             | Action::Malformed => {}
@@ -133,6 +134,7 @@ async fn distort(vendor: Vendor, actions: &[Action], mut response: ServiceRespon
                 let answer = canned(vendor, *status, headers, body);
                 response = response.into_response(answer);
             }
+            Action::HoldAnswer(gate) => gate.pass().await,
             Action::DropAfter => return Ok((response.into_response(nothing()), Sent::Nothing)),
             Action::Truncate { bytes } => return Ok((cut(response, Some(*bytes)).await?, Sent::Answer)),
             Action::CloseAfter => return Ok((cut(response, None).await?, Sent::Answer)),

@@ -17,16 +17,21 @@ enum Place {
     Server { admin_url: String, name: String },
 }
 
+/// The server that the suite runs on, if it is not SQLite.
+pub fn server() -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which server the suite runs on is no setting of the service"
+    )]
+    std::env::var("TIDEGATE_TEST_DATABASE").ok()
+}
+
 impl TestDatabase {
     /// Makes an empty one.
     pub async fn create() -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "which server the suite runs on is no setting of the service"
-        )]
-        match std::env::var("TIDEGATE_TEST_DATABASE") {
-            Ok(admin_url) => Self::on_server(admin_url).await,
-            Err(_) => Self::in_folder(),
+        match server() {
+            Some(admin_url) => Self::on_server(admin_url).await,
+            None => Self::in_folder(),
         }
     }
 

@@ -51,6 +51,9 @@ pub enum Action {
     /// The call waits at the gate until the test lets it through.
     #[serde(skip)]
     Hold(Gate),
+    /// Handles the call, then its answer waits at the gate.
+    #[serde(skip)]
+    HoldAnswer(Gate),
     /// Runs a function of the test, then the call goes on.
     #[serde(skip)]
     Run(Hook),
@@ -76,6 +79,7 @@ impl Action {
             Self::NextWithoutCursor => "next without cursor".to_owned(),
             Self::ForeignNext { host } => format!("next at {host}"),
             Self::Hold(_) => "hold".to_owned(),
+            Self::HoldAnswer(_) => "hold the answer".to_owned(),
             Self::Run(_) => "run".to_owned(),
         }
     }

@@ -196,6 +196,12 @@ impl Fault {
         self.action(Action::Hold(gate.clone()))
     }
 
+    /// The call has its effect, then its answer waits at the gate.
+    #[must_use]
+    pub fn hold_answer(self, gate: &Gate) -> Self {
+        self.action(Action::HoldAnswer(gate.clone()))
+    }
+
     /// Runs `function` before the call is handled, for instance an edit in the middle of a walk.
     #[must_use]
     pub fn run(self, function: impl Fn() + Send + Sync + 'static) -> Self {

@@ -75,6 +75,16 @@ impl World {
         (world, space, pages)
     }
 
+    /// The same world after the service has been started anew.
+    pub async fn restarted(self) -> Self {
+        let settings = Settings::clone(&self.app.settings);
+        let clock = Clock::manual(self.now());
+        let Self { simulator, site, app, knowledge_base, source, store, _database: database } = self;
+        drop(app);
+        let app = App::open(settings, clock).await.unwrap();
+        Self { simulator, site, app, knowledge_base, source, store, _database: database }
+    }
+
     /// The time that both clocks show.
     pub fn now(&self) -> DateTime<Utc> {
         self.app.clock.now()
