@@ -1,5 +1,7 @@
 //! The tick: one pass over what is due. It takes no input but the database and the clock, and may die anywhere.
 
+use std::pin::pin;
+
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use sea_orm::DbErr;
@@ -62,12 +64,27 @@ pub async fn tick(app: &App) -> Result<usize, DbErr> {
     let mut runs = FuturesUnordered::new();
     loop {
         while runs.len() < app.settings.timing.sources_in_flight.max(1) {
-            let Some(claim) = claim(app, &claimed).await? else { break };
+            let Some(claim) = beside(&mut runs, claim(app, &claimed)).await? else { break };
             claimed.push(claim.source.id);
             runs.push(source::sync(app, claim));
         }
         if runs.next().await.is_none() {
             return Ok(claimed.len());
+        }
+    }
+}
+
+/// Does `work` while the runs go on: one of them may be in the transaction that `work` has to wait for.
+async fn beside<T>(
+    runs: &mut FuturesUnordered<impl Future<Output = ()>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            Some(()) = runs.next() => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use tidegate::{
     entity::{source, sync::SyncStatus},
 };
 
-use super::world::World;
+use super::world::{World, furnish};
 
 async fn with_new_pages(count: usize) -> (World, Vec<Id>) {
     let world = World::start().await;
@@ -31,6 +31,24 @@ async fn two_ticks_at_once_sync_a_source_once() {
     world.holds(&pages);
     let calls = world.calls();
     assert_eq!((calls.of("POST /v1/files"), calls.bodies), (60, 60));
+}
+
+#[tokio::test]
+async fn sources_that_are_due_together_are_synced_side_by_side() {
+    let (mut world, pages) = with_new_pages(20).await;
+    let seen = world.source().await;
+    for _ in 0..3 {
+        let (knowledge_base, _) = furnish::knowledge_base(&world.app, seen.workspace_id).await;
+        let connection = seen.connection_id.unwrap();
+        world.source =
+            furnish::source(&world.app, seen.workspace_id, knowledge_base, connection, &world.site).await;
+        world.include_space(world.site.node(pages[0]).unwrap().space).await;
+    }
+
+    // With one connection that writes, none of them may be left in the middle while another is claimed.
+    assert_eq!(tick::tick(&world.app).await.unwrap(), 4);
+
+    assert_eq!(world.files(), 4 * pages.len());
 }
 
 #[tokio::test]

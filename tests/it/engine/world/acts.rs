@@ -3,21 +3,21 @@
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use simulator::Id;
 use tidegate::{
-    connections::{self, Callback, Landing, NewConnection, tokens::ApiToken},
+    connections::{self, tokens::ApiToken},
     entity::{
-        Metadata, SourceOptions,
+        SourceOptions,
         selection::{self, SelectionKind, SelectionMode, SelectionStatus},
         source,
         sync::{self, SyncMode, SyncTrigger},
     },
-    ids::{SelectionId, SyncId, WorkspaceId},
+    ids::{SelectionId, SyncId},
     knowledge_bases,
     openai::{self, Attributes},
     sources::store::{self as sources, Edit, Patch},
     syncs::store as syncs,
 };
 
-use super::World;
+use super::{World, furnish};
 
 impl World {
     /// Adds a selection.
@@ -118,7 +118,7 @@ impl World {
     /// Somebody connects with the API token of an account, and the source goes through that connection from now on.
     pub async fn connect_with_token(&self, email: &str, token: &str) {
         let source = self.source().await;
-        let new = new_connection(source.workspace_id);
+        let new = furnish::new_connection(source.workspace_id);
         let token = ApiToken { email: email.to_owned().into(), token: token.to_owned().into() };
         let site = self.site.url().parse().unwrap();
         let connection = connections::connect_with_token(&self.app, new, &site, &token).await.unwrap();
@@ -129,20 +129,9 @@ impl World {
     /// Somebody connects the account through OAuth, and the source goes through that connection from now on.
     pub async fn connect_by_oauth(&self) {
         let source = self.source().await;
-        let new = new_connection(source.workspace_id);
-        let begun = connections::begin(&self.app, new, None).await.unwrap();
-        let back: url::Url =
-            self.simulator.accept(begun.authorize_url.as_str(), None, &[]).unwrap().parse().unwrap();
-        let parameter = |name: &str| {
-            let found = back.query_pairs().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.into_owned().into())
-        };
-        let callback = Callback { state: parameter("state"), code: parameter("code"), error: None };
-        let Landing::Authorized { code, .. } = connections::land(&self.app, callback).await.unwrap() else {
-            panic!("the callback did not land");
-        };
-        connections::confirm(&self.app, begun.connection.id, "ada", &code, None).await.unwrap();
-        let patch = Patch { connection_id: Some(begun.connection.id), ..Patch::default() };
+        let connection =
+            furnish::connect_by_oauth(&self.app, &self.simulator, &self.site, source.workspace_id).await;
+        let patch = Patch { connection_id: Some(connection), ..Patch::default() };
         sources::patch(&self.app.db, &source, patch, self.now()).await.unwrap();
     }
 
@@ -158,8 +147,4 @@ impl World {
     pub fn openai(&self) -> openai::Client {
         knowledge_bases::client_with(&self.app, "sk-simulated".into())
     }
-}
-
-fn new_connection(workspace_id: WorkspaceId) -> NewConnection {
-    NewConnection { workspace_id, owner: "ada".to_owned(), external_id: None, metadata: Metadata::default() }
 }

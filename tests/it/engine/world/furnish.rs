@@ -7,7 +7,7 @@ use simulator::{Simulator, SiteHandle};
 use tidegate::{
     app::App,
     config::{AllowedHosts, Atlassian, AtlassianApp, EncryptionKey, OpenAi, Settings, Timing},
-    connections::tokens::ApiToken,
+    connections::{self, Callback, Landing, NewConnection, tokens::ApiToken},
     entity::{
         Metadata, SourceOptions,
         connection::{self, ConnectionAuth, ConnectionStatus},
@@ -66,11 +66,34 @@ pub fn settings(simulator: &Simulator, database: &TestDatabase) -> Settings {
 }
 
 /// A workspace with a connection to the site, a knowledge base and a source.
-#[expect(clippy::too_many_lines, reason = "rows are long and simple")]
 pub async fn furnish(app: &App, simulator: &Simulator, site: &SiteHandle) -> Furniture {
-    let (workspace, connection) = connect(app, simulator, site).await;
+    let workspace = workspace(app).await;
+    let connection = connect(app, simulator, site, workspace).await;
+    let (knowledge_base, store) = knowledge_base(app, workspace).await;
+    let source = source(app, workspace, knowledge_base, connection, site).await;
+    Furniture { knowledge_base, source, store }
+}
+
+/// A workspace of its own.
+pub async fn workspace(app: &App) -> WorkspaceId {
     let now = app.clock.now();
-    let db = app.db.write();
+    let id = WorkspaceId::new();
+    let row = workspace::ActiveModel {
+        id: Set(id),
+        name: Set("Acme".to_owned()),
+        status: Set(WorkspaceStatus::Active),
+        external_id: Set(None),
+        metadata: Set(Metadata::default()),
+        created_at: Set(now),
+        updated_at: Set(now),
+    };
+    workspace::Entity::insert(row).exec_without_returning(app.db.write()).await.unwrap();
+    id
+}
+
+/// A new knowledge base of a workspace, with a new vector store.
+pub async fn knowledge_base(app: &App, workspace: WorkspaceId) -> (KnowledgeBaseId, String) {
+    let now = app.clock.now();
     let openai = openai::Client::new(
         app.http.clone(),
         app.settings.openai.base_url.clone(),
@@ -78,9 +101,9 @@ pub async fn furnish(app: &App, simulator: &Simulator, site: &SiteHandle) -> Fur
         app.settings.timing.clients(),
     );
     let store = openai.create_store("Handbook", &BTreeMap::new()).await.unwrap().id;
-    let knowledge_base = KnowledgeBaseId::new();
+    let id = KnowledgeBaseId::new();
     let row = knowledge_base::ActiveModel {
-        id: Set(knowledge_base),
+        id: Set(id),
         workspace_id: Set(workspace),
         name: Set("Handbook".to_owned()),
         openai_base_url: Set(app.settings.openai.base_url.to_string()),
@@ -98,17 +121,29 @@ pub async fn furnish(app: &App, simulator: &Simulator, site: &SiteHandle) -> Fur
         created_at: Set(now),
         updated_at: Set(now),
     };
-    knowledge_base::Entity::insert(row).exec_without_returning(db).await.unwrap();
-    let source = SourceId::new();
+    knowledge_base::Entity::insert(row).exec_without_returning(app.db.write()).await.unwrap();
+    (id, store)
+}
+
+/// A source that selects nothing yet.
+pub async fn source(
+    app: &App,
+    workspace: WorkspaceId,
+    knowledge_base: KnowledgeBaseId,
+    connection: ConnectionId,
+    site: &SiteHandle,
+) -> SourceId {
+    let now = app.clock.now();
+    let id = SourceId::new();
     let row = source::ActiveModel {
-        id: Set(source),
+        id: Set(id),
         workspace_id: Set(workspace),
         knowledge_base_id: Set(knowledge_base),
         connection_id: Set(Some(connection)),
         account_id: Set(None),
         cloud_id: Set(site.cloud_id().to_owned()),
         site_url: Set(site.url()),
-        name: Set("acme".to_owned()),
+        name: Set(site.name().to_owned()),
         status: Set(SourceStatus::Active),
         problem: Set(None),
         options: Set(SourceOptions::default()),
@@ -128,23 +163,18 @@ pub async fn furnish(app: &App, simulator: &Simulator, site: &SiteHandle) -> Fur
         created_at: Set(now),
         updated_at: Set(now),
     };
-    source::Entity::insert(row).exec_without_returning(db).await.unwrap();
-    Furniture { knowledge_base, source, store }
+    source::Entity::insert(row).exec_without_returning(app.db.write()).await.unwrap();
+    id
 }
 
-async fn connect(app: &App, simulator: &Simulator, site: &SiteHandle) -> (WorkspaceId, ConnectionId) {
+/// A connection of a workspace to a site, by an API token.
+pub async fn connect(
+    app: &App,
+    simulator: &Simulator,
+    site: &SiteHandle,
+    workspace: WorkspaceId,
+) -> ConnectionId {
     let (now, db) = (app.clock.now(), app.db.write());
-    let workspace = WorkspaceId::new();
-    let row = workspace::ActiveModel {
-        id: Set(workspace),
-        name: Set("Acme".to_owned()),
-        status: Set(WorkspaceStatus::Active),
-        external_id: Set(None),
-        metadata: Set(Metadata::default()),
-        created_at: Set(now),
-        updated_at: Set(now),
-    };
-    workspace::Entity::insert(row).exec_without_returning(db).await.unwrap();
     let connection = ConnectionId::new();
     let options = simulator.options();
     let token =
@@ -171,9 +201,35 @@ async fn connect(app: &App, simulator: &Simulator, site: &SiteHandle) -> (Worksp
     let row = connection_site::ActiveModel {
         connection_id: Set(connection),
         cloud_id: Set(site.cloud_id().to_owned()),
-        name: Set("acme".to_owned()),
+        name: Set(site.name().to_owned()),
         url: Set(site.url()),
     };
     connection_site::Entity::insert(row).exec_without_returning(db).await.unwrap();
-    (workspace, connection)
+    connection
+}
+
+/// A connection of a workspace to a site, through OAuth.
+pub async fn connect_by_oauth(
+    app: &App,
+    simulator: &Simulator,
+    site: &SiteHandle,
+    workspace: WorkspaceId,
+) -> ConnectionId {
+    let begun = connections::begin(app, new_connection(workspace), None).await.unwrap();
+    let back: url::Url = simulator.accept(begun.authorize_url.as_str(), None, &[]).unwrap().parse().unwrap();
+    let parameter = |name: &str| {
+        let found = back.query_pairs().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.into_owned().into())
+    };
+    let callback = Callback { state: parameter("state"), code: parameter("code"), error: None };
+    let Landing::Authorized { code, .. } = connections::land(app, callback).await.unwrap() else {
+        panic!("the callback did not land");
+    };
+    let id = begun.connection.id;
+    connections::confirm(app, id, "ada", &code, Some(&[site.cloud_id().to_owned()])).await.unwrap();
+    id
+}
+
+pub fn new_connection(workspace_id: WorkspaceId) -> NewConnection {
+    NewConnection { workspace_id, owner: "ada".to_owned(), external_id: None, metadata: Metadata::default() }
 }

@@ -1,7 +1,7 @@
 //! A wiki, an OpenAI account and a Tidegate between them, all in this process, with one clock for all three.
 
 mod acts;
-mod furnish;
+pub mod furnish;
 mod looks;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,7 +16,7 @@ use tidegate::{
 use crate::database::TestDatabase;
 
 /// When the clocks of a world start.
-fn start() -> DateTime<Utc> {
+pub fn start() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_790_000_000_000).unwrap()
 }
 
