@@ -207,7 +207,8 @@ fn end(
         }
         Some(Stop::Halted) => rest(SyncStatus::Cancelled, None),
         Some(Stop::HandOver | Stop::LeaseLost | Stop::Db(_)) => rest(SyncStatus::Running, None),
-        None if candidates > 0 && now < claim.next_sync_at => {
+        // A plan moves no candidate on, so it must not wait for one either.
+        None if candidates > 0 && claim.sync.mode != SyncMode::Plan && now < claim.next_sync_at => {
             let not_before = later(app.settings.timing.poll_pause_most.max(Duration::from_millis(1)));
             End { not_before, ..rest(SyncStatus::Running, problem_of(trouble)) }
         }

@@ -1,5 +1,8 @@
 //! Plans, requests by hand, and cancelling.
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
 use sea_orm::EntityTrait;
 use simulator::{Fault, Gate};
 use tidegate::entity::{
@@ -43,6 +46,24 @@ async fn a_plan_lists_what_it_would_do_and_does_nothing() {
 
     world.tick().await;
     world.holds(&[pages[0], pages[2], pages[3], new]);
+}
+
+#[tokio::test]
+async fn a_plan_does_not_wait_for_what_is_being_indexed() {
+    let (world, space, page) = World::with_a_page().await;
+    world.simulator.openai().habits.indexing = Duration::from_mins(2);
+    let new = world.site.add_page(space, "New", "<p>x</p>").unwrap();
+    world.tick().await;
+    let running = world.last_sync().await;
+    assert_eq!(running.status, SyncStatus::Running);
+
+    world.request(SyncMode::Plan).await;
+    world.cancel(running.id).await;
+    world.tick_after(TimeDelta::seconds(1)).await;
+    assert_eq!(world.last_sync().await.status, SyncStatus::Planned);
+
+    world.tick().await;
+    world.holds(&[page, new]);
 }
 
 #[tokio::test]
