@@ -46,12 +46,13 @@ pub async fn changes(run: &Run, changes: &[Change]) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A page whose children's paths may have changed with it.
+/// A page whose children's paths may have changed with it: also one that comes in above those that are there already,
+/// for it may not be what was read of it then.
 fn moved_page(change: &Change) -> Option<String> {
     match change {
-        Change::Revise { fact, renames: true, .. } | Change::Metadata { fact, .. } => {
-            Some(fact.page_id.clone())
-        }
+        Change::Revise { fact, renames: true, .. }
+        | Change::Metadata { fact, .. }
+        | Change::Create { fact, .. } => Some(fact.page_id.clone()),
         _ => None,
     }
 }

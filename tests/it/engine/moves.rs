@@ -40,6 +40,44 @@ async fn a_page_moved_to_another_selected_space_tells_the_new_space() {
 }
 
 #[tokio::test]
+async fn a_link_within_a_space_follows_its_page_into_another() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+    let link = "<p><ac:link><ri:page ri:content-title=\"Pumps\" /></ac:link></p>";
+    let page = world.site.add_page(space, "Runbook", link).unwrap();
+    world.include(SelectionKind::Page, page).await;
+    world.tick().await;
+    assert!(world.text(page).contains("/display/ENG/Pumps"), "{}", world.text(page));
+
+    world.site.move_to(page, Place::Top { space: other }).unwrap();
+    world.tick().await;
+
+    assert!(world.text(page).contains("/display/OPS/Pumps"), "{}", world.text(page));
+    assert_eq!(world.attribute(page, "space_key"), "OPS");
+    world.holds(&[page]);
+}
+
+#[tokio::test]
+async fn a_page_that_comes_in_above_another_is_in_its_path_as_it_is_then() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let root = world.site.add_page(space, "Root", "<p>0</p>").unwrap();
+    let above = world.site.add_page(space, "Above", "<p>1</p>").unwrap();
+    let leaf = world.site.add_child(above, "Leaf", "<p>2</p>").unwrap();
+    world.include(SelectionKind::PageTree, root).await;
+    world.include(SelectionKind::Page, leaf).await;
+    world.tick().await;
+    assert_eq!(world.attribute(leaf, "path"), "Above");
+
+    world.site.move_to(above, Place::Under(root)).unwrap();
+    world.tick().await;
+
+    world.holds(&[root, above, leaf]);
+    assert_eq!(world.attribute(leaf, "path"), "Root / Above");
+}
+
+#[tokio::test]
 async fn a_page_moved_out_of_every_selected_space_leaves() {
     let (world, space, page) = World::with_a_page().await;
     let other = world.site.add_space("OPS", "Operations").unwrap();

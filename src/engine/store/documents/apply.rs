@@ -187,9 +187,18 @@ async fn relocate(
     selection: SelectionId,
     now: DateTime<Utc>,
 ) -> Result<u64, DbErr> {
+    // Links within a space are written with its key: in another space, the same version may read otherwise.
+    let rendered_anew = document::Entity::update_many()
+        .col_expr(document::Column::Work, Expr::value(Work::Revise))
+        .filter(document::Column::Id.eq(id))
+        .filter(document::Column::SpaceId.ne(fact.space_id.as_str()))
+        .filter(document::Column::LiveVersion.is_not_null())
+        .exec(tx)
+        .await?;
     update(tx, id, place(fact, selection, now)).await?;
     back_to_live(tx, id).await?;
-    want_metadata(tx, Condition::all().add(document::Column::Id.eq(id))).await
+    let described = want_metadata(tx, Condition::all().add(document::Column::Id.eq(id))).await?;
+    Ok(rendered_anew.rows_affected + described)
 }
 
 async fn release(
