@@ -42,6 +42,7 @@ impl Observation<'_> {
         let suspects = store::documents::suspects(db.read(), source, MOST_SUSPECTS).await?;
         let suspects =
             suspects.into_iter().filter(|document| !self.seen.contains(&document.page_id)).collect();
+        let suspects = self.offer_unreachable(suspects).await?;
         self.look_up(suspects, &mut singles).await?;
         singles += MOST_SINGLES - MOST_SINGLE_SUSPECTS;
         let mut after = None;
@@ -144,8 +145,8 @@ impl Observation<'_> {
                     None => self.look_singly(document, singles).await?,
                 };
                 let origin = self.origin(document);
-                let found =
-                    if origin == Origin::RootGone { found } else { self.placed(found, singles).await? };
+                let is_certain = origin == Origin::RootGone && self.uncertain().is_empty();
+                let found = if is_certain { found } else { self.placed(found, singles).await? };
                 if matches!(&found, Found::Current { verdict: Verdict::Wanted(_), .. }) {
                     self.seen.insert(&document.page_id);
                 }
@@ -209,12 +210,16 @@ impl Observation<'_> {
     }
 
     /// A page that no listing showed may have moved meanwhile, from a tree that was listed later into one that was
-    /// listed before. So the chain above it is read: the nearest selected root decides.
+    /// listed before, or be in a tree that could not be listed. So the chain above it is read: the nearest selected root
+    /// decides, and a chain without one is proof.
     async fn placed(&mut self, found: Found, singles: &mut usize) -> Result<Found, Stop> {
-        let Found::Current { fact, verdict: Verdict::Outside, proven: true } = found else {
+        let Found::Current { fact, verdict: Verdict::Outside, .. } = found else {
             return Ok(found);
         };
         let roots = self.tree_roots();
+        if let Some(verdict) = roots.get(&fact.page_id) {
+            return Ok(Found::Current { fact, verdict: *verdict, proven: true });
+        }
         let Some(parent) = fact.parent_id.clone().filter(|_| !roots.is_empty()) else {
             return Ok(Found::Current { fact, verdict: Verdict::Outside, proven: true });
         };

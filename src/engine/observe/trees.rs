@@ -19,7 +19,8 @@ use crate::{
 
 /// What became of the page or folder that names a tree.
 enum Root {
-    Here,
+    /// It is there, in this space.
+    Here(Option<String>),
     Gone,
     Unknown,
 }
@@ -91,15 +92,18 @@ impl Observation<'_> {
             self.page_root(selection, page_roots.get(&selection.external_id)).await?
         };
         let status = match root {
-            Root::Here => SelectionStatus::Ok,
+            Root::Here(_) => SelectionStatus::Ok,
             Root::Gone => SelectionStatus::Missing,
             Root::Unknown => SelectionStatus::Unreachable,
         };
         let tx = self.run.begin().await?;
         observed::set_status(&tx, selection, status, self.run.now()).await?;
+        if let Root::Here(Some(space)) = &root {
+            observed::follow(&tx, selection, space).await?;
+        }
         tx.commit().await?;
         match root {
-            Root::Here => {}
+            Root::Here(_) => {}
             Root::Gone => return Ok((Coverage::Gone, None)),
             Root::Unknown => return Ok((Coverage::Partial, None)),
         }
@@ -116,7 +120,9 @@ impl Observation<'_> {
         page: Option<&Page>,
     ) -> Result<(Root, Vec<(String, String, Above)>), Stop> {
         match page {
-            Some(page) if page.status == Status::Current => Ok((Root::Here, Vec::new())),
+            Some(page) if page.status == Status::Current => {
+                Ok((Root::Here(page.space_id.clone()), Vec::new()))
+            }
             Some(_) => Ok((Root::Gone, Vec::new())),
             None => {
                 let id = selection.external_id.as_str();
@@ -140,7 +146,7 @@ impl Observation<'_> {
                     parent_id: folder.parent_id,
                     parent_kind: folder.parent_type.map(|kind| kind.as_str().to_owned()),
                 };
-                Ok((Root::Here, vec![(folder.id, "folder".to_owned(), above)]))
+                Ok((Root::Here(folder.space_id), vec![(folder.id, "folder".to_owned(), above)]))
             }
             Ok(_) => Ok((Root::Gone, Vec::new())),
             Err(error) if error.is_not_found() => {

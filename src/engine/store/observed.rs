@@ -75,6 +75,22 @@ pub async fn set_status(
     Ok(())
 }
 
+/// Notes the space that a tree's root is in now: it may have been moved since it was selected.
+pub async fn follow(
+    tx: &impl ConnectionTrait,
+    selection: &selection::Model,
+    space_id: &str,
+) -> Result<(), DbErr> {
+    if selection.space_id.as_deref() != Some(space_id) {
+        selection::Entity::update_many()
+            .col_expr(selection::Column::SpaceId, Expr::value(space_id))
+            .filter(selection::Column::Id.eq(selection.id))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
 /// The spaces a source has met, by id.
 pub async fn spaces(
     db: &impl ConnectionTrait,

@@ -1,7 +1,7 @@
 //! Spaces, sites and connections that do not answer: nothing is concluded from that.
 
 use chrono::TimeDelta;
-use simulator::{Fault, Vendor};
+use simulator::{Fault, Place, Vendor};
 use tidegate::entity::{
     EvidenceKind,
     document::DocumentState,
@@ -34,6 +34,63 @@ async fn a_space_that_is_hidden_keeps_its_pages_for_a_day_and_then_asks_a_person
     world.holds(&pages);
     assert!(world.hold().await.is_none());
     assert_eq!(world.selection(selection).await.status, SelectionStatus::Ok);
+}
+
+#[tokio::test]
+async fn a_suspect_whose_space_is_hidden_too_waits_for_a_person_with_the_others() {
+    let (world, space, pages) = World::with_pages(3).await;
+    world.site.restrict(pages[0], &[]).unwrap();
+    world.tick().await;
+    world.site.limit_space(space, &[]).unwrap();
+    world.tick().await;
+    world.holds(&pages);
+
+    world.tick_after(TimeDelta::hours(24)).await;
+    let (_, held) = world.hold().await.expect("nothing is held");
+    assert_eq!(held, 3);
+
+    world.approve().await;
+    world.tick().await;
+    world.holds(&[]);
+}
+
+#[tokio::test]
+async fn a_tree_that_moved_to_another_space_is_hidden_with_that_one() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+    let root = world.site.add_page(space, "Root", "<p>0</p>").unwrap();
+    let leaf = world.site.add_child(root, "Leaf", "<p>1</p>").unwrap();
+    let selection = world.include(SelectionKind::PageTree, root).await;
+    world.tick().await;
+    world.site.move_to(root, Place::Top { space: other }).unwrap();
+    world.tick().await;
+
+    world.site.limit_space(other, &[]).unwrap();
+    world.tick().await;
+    assert_eq!(world.selection(selection).await.status, SelectionStatus::Unreachable);
+
+    world.tick_after(TimeDelta::hours(24)).await;
+    world.holds(&[root, leaf]);
+    let (hold, held) = world.hold().await.expect("nothing is held");
+    assert_eq!((hold.reason.as_str(), held), ("unreachable", 2));
+}
+
+#[tokio::test]
+async fn a_page_that_moved_out_leaves_though_a_folder_cannot_be_seen() {
+    let (world, _, pages) = World::with_pages(3).await;
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+    let above = world.site.add_page(other, "Above", "<p>x</p>").unwrap();
+    let hidden = world.site.add_space("HR", "People").unwrap();
+    let folder = world.site.add_folder(Place::Top { space: hidden }, "Machines").unwrap();
+    world.include(SelectionKind::Folder, folder).await;
+    world.site.limit_space(hidden, &[]).unwrap();
+
+    world.site.move_to(pages[0], Place::Under(above)).unwrap();
+    world.tick().await;
+
+    world.holds(&pages[1..]);
+    world.left(pages[0], EvidenceKind::MovedOut).await;
 }
 
 #[tokio::test]
