@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future, pin::Pin};
 
+use chrono::TimeDelta;
 use simulator::{Id, Place};
 
 use crate::engine::world::World;
@@ -24,10 +25,11 @@ pub fn first() -> Pin<Box<dyn Future<Output = (World, Expected)>>> {
     })
 }
 
-/// Pages are edited, renamed, trashed, purged, moved in and out, restored and added.
+/// Through OAuth, with an access token that has to be refreshed: pages are edited, renamed, trashed, purged, moved in and out, restored and added.
 pub fn delta() -> Pin<Box<dyn Future<Output = (World, Expected)>>> {
     Box::pin(async {
         let world = World::start().await;
+        world.connect_by_oauth().await;
         let space = world.site.add_space("ENG", "Engineering").unwrap();
         let elsewhere = world.site.add_space("OPS", "Operations").unwrap();
         let pages = add_pages(&world, space, 20);
@@ -57,6 +59,7 @@ pub fn delta() -> Pin<Box<dyn Future<Output = (World, Expected)>>> {
         world.site.restore(pages[19]).unwrap();
         let new = world.site.add_page(space, "New", "<p>New.</p>").unwrap();
         expected.extend([text(new, "New", "New.")]);
+        world.wait(TimeDelta::minutes(58));
         (world, expected)
     })
 }

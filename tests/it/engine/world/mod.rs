@@ -90,6 +90,12 @@ impl World {
         self.app.clock.now()
     }
 
+    /// Moves all clocks, while the service does nothing.
+    pub fn wait(&self, time: TimeDelta) {
+        self.simulator.advance(time.to_std().unwrap());
+        self.app.clock.set(self.now() + time);
+    }
+
     /// Moves all clocks and ticks.
     pub async fn tick_after(&self, by: TimeDelta) {
         self.simulator.advance(by.to_std().unwrap());
