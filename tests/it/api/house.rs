@@ -16,6 +16,8 @@ use tidegate::{
     server, workspaces,
 };
 
+use crate::database::TestDatabase;
+
 /// An id as the API writes it, of nothing there is.
 pub fn nobody(prefix: &str) -> String {
     format!("{prefix}_019ab2c4d5e67f8091a2b3c4d5e6f708")
@@ -89,7 +91,7 @@ pub struct House {
     origin: String,
     client: reqwest::Client,
     server: ServerHandle,
-    _folder: tempfile::TempDir,
+    _database: TestDatabase,
 }
 
 impl House {
@@ -103,8 +105,8 @@ impl House {
         let simulator = Simulator::start(options).unwrap();
         let site = simulator.add_site("acme");
         let space = site.add_space("HANDBOOK", "Handbook").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(&simulator, &folder);
+        let database = TestDatabase::create().await;
+        let mut settings = settings(&simulator, &database);
         change(&mut settings);
         let app = App::open(settings, Clock::manual(start())).await.unwrap();
         let workspace = workspaces::store::ensure_default(&app.db, start()).await.unwrap();
@@ -114,7 +116,18 @@ impl House {
         tokio::spawn(server);
         let origin = format!("http://{address}");
         let client = reqwest::Client::new();
-        Self { simulator, site, app, space, workspace, key, origin, client, server: handle, _folder: folder }
+        Self {
+            simulator,
+            site,
+            app,
+            space,
+            workspace,
+            key,
+            origin,
+            client,
+            server: handle,
+            _database: database,
+        }
     }
 
     /// A key of the same workspace that may do only this.
@@ -276,10 +289,10 @@ async fn make_key(app: &App, workspace: WorkspaceId, scopes: &[Scope]) -> String
     secrecy::ExposeSecret::expose_secret(&key.secret).to_owned()
 }
 
-fn settings(simulator: &Simulator, folder: &tempfile::TempDir) -> Settings {
+fn settings(simulator: &Simulator, database: &TestDatabase) -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
-        database_url: format!("sqlite://{}?mode=rwc", folder.path().join("tidegate.db").display()).into(),
+        database_url: database.url().into(),
         encryption_keys: vec![EncryptionKey { id: "test".to_owned(), secret: vec![7; 32].into() }],
         confluence_allowed_hosts: AllowedHosts::parse(["127.0.0.1"]).unwrap(),
         openai: OpenAi {

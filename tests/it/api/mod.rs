@@ -5,3 +5,4 @@ mod house;
 mod knowledge_bases;
 mod sources;
 mod syncs;
+mod walls;
