@@ -74,6 +74,8 @@ pub enum Verdict {
     Excluded(SelectionId),
     /// No selection reaches it.
     Outside,
+    /// An exclusion covers it, but a wanted tree inside of that, which could not be seen, may hold it.
+    Unclear,
 }
 
 /// How much of a scope was seen in this sync.

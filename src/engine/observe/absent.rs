@@ -88,9 +88,10 @@ impl Observation<'_> {
 
     /// Whether a person has excluded the page since the last observation: that holds though nobody sees it.
     fn is_taken_out(&self, document: &Known) -> bool {
-        match self.scopes.verdict(&document.page_id, &document.space_id) {
-            Verdict::Excluded(exclusion) => !self.standing.contains(&exclusion),
-            Verdict::Wanted(_) | Verdict::Outside => false,
+        let in_unseen_tree = self.unseen_trees().any(|tree| Some(tree.id) == document.selection_id);
+        match self.verdict(&document.page_id, &document.space_id) {
+            Verdict::Excluded(exclusion) => !in_unseen_tree && !self.standing.contains(&exclusion),
+            Verdict::Wanted(_) | Verdict::Outside | Verdict::Unclear => false,
         }
     }
 
@@ -183,7 +184,7 @@ impl Observation<'_> {
             Status::Archived => Found::Archived,
             Status::Trashed | Status::Deleted => Found::Trashed,
             Status::Current => self.fact(page).map_or(Found::Unknown, |fact| {
-                let verdict = self.scopes.verdict(&fact.page_id, &fact.space_id);
+                let verdict = self.verdict(&fact.page_id, &fact.space_id);
                 Found::Current { fact, verdict, proven: self.uncertain().is_empty() }
             }),
             Status::Draft | Status::Historical | Status::Other(_) => Found::Unknown,

@@ -244,7 +244,7 @@ impl Observation<'_> {
         let mut judged: Vec<(Fact, Verdict)> = facts
             .into_iter()
             .map(|fact| {
-                let verdict = self.scopes.verdict(&fact.page_id, &fact.space_id);
+                let verdict = self.verdict(&fact.page_id, &fact.space_id);
                 (fact, verdict)
             })
             .collect();
@@ -277,14 +277,38 @@ impl Observation<'_> {
         }
     }
 
+    /// What the selections say of a page, as far as that is known.
+    fn verdict(&self, page_id: &str, space_id: &str) -> Verdict {
+        match self.scopes.verdict(page_id, space_id) {
+            Verdict::Excluded(exclusion) if self.may_be_overruled(exclusion) => Verdict::Unclear,
+            verdict => verdict,
+        }
+    }
+
+    /// Whether a wanted tree that was not seen may lie inside what an exclusion names.
+    fn may_be_overruled(&self, exclusion: SelectionId) -> bool {
+        let exclusion = self.selections.iter().find(|selection| selection.id == exclusion);
+        let Some(exclusion) = exclusion.filter(|selection| selection.kind != SelectionKind::Page) else {
+            return false;
+        };
+        let may_be_there = |tree: &selection::Model| {
+            tree.space_id.is_none() || exclusion.space_id.is_none() || tree.space_id == exclusion.space_id
+        };
+        self.unseen_trees().any(|tree| tree.mode == SelectionMode::Include && may_be_there(tree))
+    }
+
     /// Selections of trees that were not seen completely: a page of theirs may look as if another selection decided.
     fn uncertain(&self) -> HashSet<SelectionId> {
+        self.unseen_trees().map(|selection| selection.id).collect()
+    }
+
+    fn unseen_trees(&self) -> impl Iterator<Item = &selection::Model> {
         let is_tree =
             |s: &&selection::Model| matches!(s.kind, SelectionKind::PageTree | SelectionKind::Folder);
         let is_known = |s: &&selection::Model| {
             matches!(self.coverage.get(&s.id), Some(Coverage::Complete | Coverage::Gone))
         };
-        self.selections.iter().filter(is_tree).filter(|s| !is_known(s)).map(|s| s.id).collect()
+        self.selections.iter().filter(is_tree).filter(move |s| !is_known(s))
     }
 
     /// Writes changes, except removals, which wait for the guard.
@@ -302,11 +326,14 @@ impl Observation<'_> {
     /// Notes which scopes were seen completely, and that the observation is over.
     async fn finish(self) -> Result<(), Stop> {
         let run = self.run;
+        // An exclusion of which nothing could be concluded yet stays new: what it takes out is its person's doing.
+        let is_open = |s: &selection::Model| s.mode == SelectionMode::Exclude && self.may_be_overruled(s.id);
         let complete: Vec<SelectionId> = self
-            .coverage
+            .selections
             .iter()
-            .filter(|(_, coverage)| **coverage == Coverage::Complete)
-            .map(|(id, _)| *id)
+            .filter(|selection| self.coverage.get(&selection.id) == Some(&Coverage::Complete))
+            .filter(|selection| !is_open(selection))
+            .map(|selection| selection.id)
             .collect();
         let now = run.now();
         let tx = run.begin().await?;

@@ -153,7 +153,7 @@ fn change(fact: Fact, verdict: Verdict, known: &HashMap<String, Known>, rules: &
         (Verdict::Excluded(exclusion), Some(document)) if document.is_present() => {
             Some(excluded(document.id, exclusion, rules))
         }
-        (Verdict::Excluded(_) | Verdict::Outside, _) => None,
+        (Verdict::Excluded(_) | Verdict::Outside | Verdict::Unclear, _) => None,
     }
 }
 
@@ -208,10 +208,14 @@ pub fn looked_up(document: &Known, found: Found, origin: Origin, rules: &Rules<'
             remove(EvidenceKind::Deselected, "selections: the page's selection was taken back")
         }
         Found::Absent => absent(document, rules),
-        Found::Hidden | Found::Unknown | Found::Current { verdict: Verdict::Outside, proven: false, .. } => {
+        Found::Hidden
+        | Found::Unknown
+        | Found::Current { verdict: Verdict::Unclear, .. }
+        | Found::Current { verdict: Verdict::Outside, proven: false, .. } => None,
+        Found::Current { fact, verdict: Verdict::Wanted(selection), .. } => kept(document, fact, selection),
+        Found::Current { verdict: Verdict::Excluded(_), .. } if unseen_tree(document, rules).is_some() => {
             None
         }
-        Found::Current { fact, verdict: Verdict::Wanted(selection), .. } => kept(document, fact, selection),
         Found::Current { verdict: Verdict::Excluded(exclusion), .. } => {
             Some(excluded(document.id, exclusion, rules))
         }

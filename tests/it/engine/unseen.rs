@@ -55,6 +55,29 @@ async fn a_suspect_whose_space_is_hidden_too_waits_for_a_person_with_the_others(
 }
 
 #[tokio::test]
+async fn an_exclusion_takes_nothing_out_of_a_wanted_tree_that_cannot_be_listed() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let root = world.site.add_page(space, "Root", "<p>0</p>").unwrap();
+    let inner = world.site.add_child(root, "Inner", "<p>1</p>").unwrap();
+    let leaf = world.site.add_child(inner, "Leaf", "<p>2</p>").unwrap();
+    world.include_space(space).await;
+    world.include(SelectionKind::PageTree, inner).await;
+    world.tick().await;
+    world.holds(&[root, inner, leaf]);
+
+    let path = format!("/wiki/api/v2/pages/{inner}/descendants");
+    world.simulator.fault(Fault::on("GET", &path).once().drop_before());
+    world.exclude(SelectionKind::PageTree, root).await;
+    world.tick().await;
+    world.holds(&[root, inner, leaf]);
+
+    world.tick().await;
+    world.holds(&[inner, leaf]);
+    world.left(root, EvidenceKind::Deselected).await;
+}
+
+#[tokio::test]
 async fn a_tree_that_moved_to_another_space_is_hidden_with_that_one() {
     let world = World::start().await;
     let space = world.site.add_space("ENG", "Engineering").unwrap();
