@@ -16,4 +16,5 @@ mod harness;
 mod idempotency;
 mod installation;
 mod openapi;
+mod secrets;
 mod settings;

@@ -128,6 +128,12 @@ impl Grants {
         self.given.values()
     }
 
+    /// Every token given out so far, whether it still works or not.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<String> {
+        self.access.keys().chain(self.refresh.keys()).cloned().collect()
+    }
+
     /// Records a consent, adding to what the account has allowed the app before; answers a code.
     pub fn consent(&mut self, consent: Grant, redirect_uri: &str, now: Millis) -> String {
         let found = self
