@@ -111,7 +111,7 @@ async fn connect(service: &Service, simulator: &Simulator) -> (String, Vec<Strin
     let code =
         page.text.split_once("<code").and_then(|(_, rest)| rest.split(['>', '<']).nth(1)).unwrap().to_owned();
     let path = format!("/v1/connections/{}/confirm", begun.id());
-    refused(service.api.post(&path, json!({ "code": WRONG[1] })).await);
+    refused(&service.api.post(&path, json!({ "code": WRONG[1] })).await);
     service.api.post(&path, json!({ "code": code })).await.expect(200);
     secrets.push(code);
     (begun.id().to_owned(), secrets)
@@ -119,7 +119,7 @@ async fn connect(service: &Service, simulator: &Simulator) -> (String, Vec<Strin
 
 /// A refusal, which repeats no secret that it was given.
 #[track_caller]
-fn refused(answer: Answer) {
+fn refused(answer: &Answer) {
     assert!(answer.status >= 400, "{}", answer.text);
     for wrong in WRONG {
         assert!(!answer.text.contains(wrong), "{}", answer.text);
@@ -128,14 +128,14 @@ fn refused(answer: Answer) {
 
 /// What is wrong in every way.
 async fn mistakes(service: &Service, simulator: &Simulator) {
-    refused(service.api.with_key(WRONG[0]).get("/v1/me").await);
+    refused(&service.api.with_key(WRONG[0]).get("/v1/me").await);
     let dead = json!({ "name": "Dead", "openai_api_key": WRONG[2] });
-    refused(service.api.post("/v1/knowledge-bases", dead).await);
+    refused(&service.api.post("/v1/knowledge-bases", dead).await);
     let site_url = simulator.site("acme").unwrap().url();
     let wrong = json!({ "auth": "api_token", "site_url": site_url, "email": EMAIL, "token": WRONG[3] });
-    refused(service.api.post("/v1/connections", wrong).await);
+    refused(&service.api.post("/v1/connections", wrong).await);
     let cut = format!("{{\"auth\": \"api_token\", \"token\": \"{}", WRONG[3]);
-    refused(service.api.post_text("/v1/connections", "application/json", cut).await);
+    refused(&service.api.post_text("/v1/connections", "application/json", cut).await);
     let callback = format!("/v1/oauth/callback?state={}&code={}", WRONG[1], WRONG[1]);
     let page = service.api.without_key().get(&callback).await;
     assert!(!page.text.contains(WRONG[1]), "{}", page.text);
