@@ -145,6 +145,10 @@ ids! {
     RunId = "run";
     /// One thing a sync did, or would do.
     ChangeId = "chg";
+    /// One comparison of a store with what is known of it, or one rebuild of a store.
+    ReconcileId = "rec";
+    /// One thing that a reconcile found.
+    FindingId = "fnd";
     /// One installation of Tidegate; its files carry it.
     InstallationId = "tg";
     /// One running process.

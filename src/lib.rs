@@ -15,6 +15,7 @@ pub mod ids;
 pub mod installation;
 pub mod knowledge_bases;
 pub mod openai;
+pub mod reconciles;
 pub mod seal;
 pub mod server;
 pub mod sources;

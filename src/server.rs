@@ -109,6 +109,7 @@ async fn work(app: App) -> anyhow::Result<()> {
     let mut runs = JoinSet::new();
     let mut tidied: Option<DateTime<Utc>> = None;
     let mut duties: Option<JoinHandle<()>> = None;
+    let mut stores: Option<JoinHandle<()>> = None;
     let mut began: Option<Instant> = None;
     while !app.is_stopping() {
         let now = app.clock.now();
@@ -121,6 +122,9 @@ async fn work(app: App) -> anyhow::Result<()> {
         if rested && duties.as_ref().is_none_or(JoinHandle::is_finished) {
             began = Some(Instant::now());
             duties = Some(tokio::spawn(do_duties(app.clone())));
+        }
+        if stores.as_ref().is_none_or(JoinHandle::is_finished) {
+            stores = Some(tokio::spawn(reconcile_stores(app.clone())));
         }
         let mut pass = pin!(sleep(timing.tick_pause));
         // A source has one run a pass, so that those that are always due leave room for the others.
@@ -142,8 +146,8 @@ async fn work(app: App) -> anyhow::Result<()> {
     while let Some(ended) = runs.join_next().await {
         log_panic(ended);
     }
-    if let Some(duties) = duties {
-        log_panic(duties.await);
+    for duty in [duties, stores].into_iter().flatten() {
+        log_panic(duty.await);
     }
     Ok(())
 }
@@ -151,6 +155,11 @@ async fn work(app: App) -> anyhow::Result<()> {
 /// What calls vendors and belongs to no sync; no run waits for it.
 async fn do_duties(app: App) {
     log_failure("a duty could not be done", tick::do_duties(&app).await);
+}
+
+/// Compares stores with what is known of them, which may take a while.
+async fn reconcile_stores(app: App) {
+    log_failure("stores could not be compared", tick::reconcile_stores(&app).await);
 }
 
 /// Should a run panic, its lease ends by itself and the sync goes on later.

@@ -10,6 +10,7 @@ mod m0003_create_knowledge_bases;
 mod m0004_create_documents;
 mod m0005_create_syncs;
 mod m0006_remember_accounts;
+mod m0007_create_reconciles;
 mod m0008_number_the_changes_of_documents;
 
 /// Brings a database to the newest schema, on SQLite and on PostgreSQL.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_create_documents::Migration),
             Box::new(m0005_create_syncs::Migration),
             Box::new(m0006_remember_accounts::Migration),
+            Box::new(m0007_create_reconciles::Migration),
             Box::new(m0008_number_the_changes_of_documents::Migration),
         ]
     }

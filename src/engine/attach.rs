@@ -93,7 +93,7 @@ async fn record(run: &Run, group: Vec<Sent>, ready: &mut Vec<Ready>) -> Result<(
         return Ok(());
     }
     let now = run.now();
-    let (mut ids, mut unsent, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut unsent, mut later, mut lines) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let tx = run.begin().await?;
     for sent in group {
         match sent {
@@ -105,7 +105,9 @@ async fn record(run: &Run, group: Vec<Sent>, ready: &mut Vec<Ready>) -> Result<(
             }
             Sent::Unsent(file) => {
                 run.tried(file.document_id);
-                unsent.push(file.id);
+                // A file that was live before is sent by a later run, from its kept text.
+                let which = if file.completed_at.is_some() { &mut later } else { &mut unsent };
+                which.push(file.id);
             }
             Sent::Refused(file, message) => {
                 let message = format!("OpenAI refuses the text: {message}");
@@ -121,6 +123,7 @@ async fn record(run: &Run, group: Vec<Sent>, ready: &mut Vec<Ready>) -> Result<(
     }
     files::uploaded(&tx, &ids).await?;
     files::forget(&tx, &unsent).await?;
+    files::unsend(&tx, &later).await?;
     store::changes::add(&tx, run.sync(), lines, now).await?;
     run.commit(tx).await
 }

@@ -42,7 +42,7 @@ async fn erase_source(app: &App, doomed: Doomed) -> Result<(), Stop> {
     let now = app.clock.now();
     let tx = lease.begin(&app.db).await?;
     if source.keep_documents || knowledge_base.forget {
-        files::forget_source(&tx, source.id).await?;
+        files::forget_source(&tx, source.id, now).await?;
     } else {
         files::retire_source(&tx, source.id, now).await?;
     }

@@ -19,6 +19,15 @@ pub fn mark(installation: InstallationId) -> String {
     format!("tg{}", &digits[digits.len() - 8..])
 }
 
+/// The attempt that made a file of this installation, by the file's name; nothing for files of others.
+#[must_use]
+pub fn attempt(name: &str, installation: InstallationId) -> Option<FileId> {
+    let (rest, attempt) = name.strip_suffix(".md")?.rsplit_once('-')?;
+    let (_, mark_of_file) = rest.rsplit_once('-')?;
+    let is_attempt = attempt.len() == 32 && mark_of_file == mark(installation);
+    is_attempt.then(|| format!("{}_{attempt}", FileId::PREFIX).parse().ok())?
+}
+
 /// A title in lower-case ASCII letters and digits, its words joined by hyphens.
 fn slug(title: &str) -> String {
     let mut slug = String::new();
@@ -47,6 +56,17 @@ mod tests {
         assert!(name.starts_with("q-a-gr-e-size-12-tg"), "{name}");
         assert!(name.ends_with(&format!("-{}.md", attempt.0.simple())));
         assert!(name.contains(&mark(installation)) && name.is_ascii());
+    }
+
+    #[test]
+    fn a_file_is_known_by_its_name() {
+        let (installation, id) = (InstallationId::new(), FileId::new());
+        let name = of("Runbook", "12", installation, id);
+        assert_eq!(attempt(&name, installation), Some(id));
+        let another: InstallationId = "tg_019ab2c4d5e67f8091a2b3c4d5e6f708".parse().unwrap();
+        assert_eq!(attempt(&name, another), None, "it is another installation's");
+        assert_eq!(attempt("notes.md", installation), None);
+        assert_eq!(attempt(&format!("{}-x.md", mark(installation)), installation), None);
     }
 
     #[test]

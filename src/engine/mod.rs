@@ -15,6 +15,7 @@ mod metadata;
 mod observe;
 mod pipeline;
 pub mod plan;
+pub mod reconcile;
 mod record;
 mod render;
 mod retention;

@@ -17,7 +17,7 @@ use super::{
     run::Run,
     settle::Left,
     stop::Stop,
-    store::{self, documents::Item},
+    store::{self, documents::Item, files},
 };
 use crate::{
     entity::{document::Work, file},
@@ -61,6 +61,7 @@ pub async fn drain(run: &Run, left: Left) -> Result<(), Stop> {
 /// Renders what is to be done, changes to live documents first, in full batches while more is being observed.
 async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> Result<(), Stop> {
     let room = Arc::new(Semaphore::new(KIBIBYTES_IN_FLIGHT));
+    resend(run, &room, &out).await?;
     while !run.is_halted() {
         let closed = run.backlog_is_closed();
         let items = next(run).await?;
@@ -80,15 +81,61 @@ async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> 
             Err(stop) => return Err(stop),
         };
         for upload in uploads {
-            let size = (upload.text.len() / 1024 + 1).min(KIBIBYTES_IN_FLIGHT);
-            let size = u32::try_from(size).unwrap_or(u32::MAX);
-            let Ok(permit) = Arc::clone(&room).acquire_many_owned(size).await else { return Ok(()) };
-            if out.send((upload, permit)).await.is_err() {
+            if !pass(&room, &out, upload).await {
                 return Ok(());
             }
         }
     }
     Ok(())
+}
+
+/// Passes a text on as soon as there is room for it; false if nobody takes it any more.
+async fn pass(
+    room: &Arc<Semaphore>,
+    out: &mpsc::Sender<(Upload, OwnedSemaphorePermit)>,
+    upload: Upload,
+) -> bool {
+    let size = (upload.text.len() / 1024 + 1).min(KIBIBYTES_IN_FLIGHT);
+    let size = u32::try_from(size).unwrap_or(u32::MAX);
+    let Ok(permit) = Arc::clone(room).acquire_many_owned(size).await else { return false };
+    out.send((upload, permit)).await.is_ok()
+}
+
+/// Sends the kept texts of files that OpenAI has lost, without asking Confluence for anything.
+async fn resend(
+    run: &Run,
+    room: &Arc<Semaphore>,
+    out: &mpsc::Sender<(Upload, OwnedSemaphorePermit)>,
+) -> Result<(), Stop> {
+    let db = run.app.db.read();
+    let mut after = None;
+    loop {
+        let unsent = files::unsent(db, run.source().id, after, BODIES).await?;
+        let Some(last) = unsent.last() else { return Ok(()) };
+        after = Some(last.id);
+        let mut documents = store::documents::by_ids(db, unsent.iter().map(|file| file.document_id)).await?;
+        for mut file in unsent {
+            if run.is_halted() {
+                return Ok(());
+            }
+            let Some(document) = documents.remove(&file.document_id) else { continue };
+            let text = files::text(db, file.id).await?;
+            let text = text.map(|packed| crate::files::unpack(&run.app.sealer, file.id, &packed));
+            let tx = run.begin().await?;
+            let Some(Ok(text)) = text else {
+                tracing::warn!(document.id = %document.id, "the kept text of a lost file cannot be read");
+                files::forget(&tx, &[file.id]).await?;
+                run.commit(tx).await?;
+                continue;
+            };
+            file.sent_at = Some(run.now());
+            files::sending(&tx, file.id, run.now()).await?;
+            run.commit(tx).await?;
+            if !pass(room, out, Upload { document, file, text }).await {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// The next documents to render that were not tried in this run.

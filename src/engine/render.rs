@@ -49,8 +49,8 @@ pub struct Upload {
 /// What became of one page.
 enum Outcome {
     Upload(Box<Upload>, Vec<u8>),
-    /// The text that is live already.
-    Touched(Item, i64),
+    /// The text that is live already; packed, where it was not kept yet.
+    Touched(Item, i64, Option<(FileId, Vec<u8>)>),
     /// No text at all.
     Empty(Item, i64),
     Failed(Item, Failure),
@@ -178,8 +178,11 @@ impl Converter {
         }
         let text = rendering.markdown;
         let sha256 = Sha256::digest(text.as_bytes()).to_vec();
-        if item.live.as_ref().is_some_and(|live| live.sha256 == sha256) {
-            return Outcome::Touched(item, version);
+        if let Some(live) = item.live.as_ref().filter(|live| live.sha256 == sha256) {
+            // A file that was taken up came without its text.
+            let kept = || Some((live.id, files::pack(&self.app.sealer, live.id, &text).ok()?));
+            let kept = if live.sent_at.is_none() { kept() } else { None };
+            return Outcome::Touched(item, version, kept);
         }
         if item.document.refused_sha256.as_ref() == Some(&sha256) {
             let message = "OpenAI refused this very text before.";
@@ -220,6 +223,7 @@ impl Converter {
             completed_at: None,
             retiring_at: None,
             retire_reason: None,
+            seen_at: None,
         };
         Outcome::Upload(Box::new(Upload { document: item.document, file, text }), packed)
     }
@@ -237,7 +241,10 @@ async fn settle(run: &Run, outcomes: Vec<Outcome>) -> Result<Vec<Upload>, Stop> 
                 uploads.push(*upload);
                 continue;
             }
-            Outcome::Touched(item, version) => {
+            Outcome::Touched(item, version, kept) => {
+                if let Some((file, packed)) = kept {
+                    store::files::keep_text(&tx, file, packed).await?;
+                }
                 outcomes::touched(&tx, item.document.id, version, now).await?;
                 // It is done when its attributes are.
                 run.count(0, |counts| counts.touched += 1);

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use sea_orm::DbErr;
 
 use super::{
-    erase, retention, source,
+    erase, reconcile, retention, source,
     store::{
         erased,
         syncs::{self, Claim},
@@ -37,6 +37,11 @@ pub async fn tidy(app: &App) -> Result<(), DbErr> {
     retention::forget_old(app).await
 }
 
+/// Compares and rebuilds the stores that are due.
+pub async fn reconcile_stores(app: &App) -> Result<(), DbErr> {
+    reconcile::reconcile(app).await
+}
+
 /// Looks for vector stores whose making was never answered. A failure is logged and met again on the next tick.
 async fn settle_stores(app: &App, now: DateTime<Utc>) -> Result<(), DbErr> {
     for knowledge_base in erased::creating_knowledge_bases(app.db.read()).await? {
@@ -59,6 +64,7 @@ pub async fn claim(app: &App, skip: &[SourceId]) -> Result<Option<Claim>, DbErr>
 pub async fn tick(app: &App) -> Result<usize, DbErr> {
     prepare(app).await?;
     do_duties(app).await?;
+    reconcile_stores(app).await?;
     tidy(app).await?;
     let mut claimed = Vec::new();
     let mut runs = FuturesUnordered::new();

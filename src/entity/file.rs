@@ -83,6 +83,8 @@ pub struct Model {
     pub completed_at: Option<DateTimeUtc>,
     pub retiring_at: Option<DateTimeUtc>,
     pub retire_reason: Option<String>,
+    /// When the reconcile began that last met it in the store's own list.
+    pub seen_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -57,6 +57,8 @@ pub struct Model {
     pub external_id: Option<String>,
     pub metadata: Metadata,
     pub revision: i64,
+    /// When its store was last compared with what is known, from end to end.
+    pub last_reconciled_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
 }

@@ -53,7 +53,7 @@ use actix_web::{App, web};
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
-use crate::{auth, connections, documents, knowledge_bases, sources, syncs, workspaces};
+use crate::{auth, connections, documents, knowledge_bases, reconciles, sources, syncs, workspaces};
 
 pub use body::{Json, Query, present};
 pub use check::Check;
@@ -68,6 +68,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(auth::routes::configure)
         .configure(connections::routes::configure)
         .configure(knowledge_bases::routes::configure)
+        .configure(reconciles::routes::configure)
         .configure(sources::routes::configure)
         .configure(syncs::routes::configure)
         .configure(documents::routes::configure)

@@ -76,6 +76,7 @@ fn row(app: &App, new: New) -> Model {
         external_id: new.external_id,
         metadata: new.metadata,
         revision: 1,
+        last_reconciled_at: None,
         created_at: now,
         updated_at: now,
     }

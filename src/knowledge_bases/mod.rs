@@ -102,7 +102,7 @@ pub fn loss(error: &Error) -> Option<Problem> {
         Error::NotFound { .. } => Some(Problem::new(
             "store_not_found",
             "The vector store does not exist any more, or the key belongs to another project.",
-            "Give it a key of the store's project: PATCH /v1/knowledge-bases/{id}; or delete the knowledge base with ?forget=true.",
+            "Give it a key of the store's project: PATCH /v1/knowledge-bases/{id}; or make a new store, whose id readers then need: POST /v1/knowledge-bases/{id}/rebuild.",
         )),
         Error::QuotaExhausted { .. }
         | Error::RateLimited { .. }
@@ -112,6 +112,29 @@ pub fn loss(error: &Error) -> Option<Problem> {
         | Error::Rejected { .. }
         | Error::Malformed { .. }
         | Error::Transport(_) => None,
+    }
+}
+
+/// What blocks a knowledge base whose store has expired: its files left it.
+#[must_use]
+pub fn expired() -> Problem {
+    Problem::new(
+        "store_expired",
+        "The vector store has expired at OpenAI, and its files left it.",
+        "Make a new one: POST /v1/knowledge-bases/{id}/rebuild; readers need its new id.",
+    )
+}
+
+/// Whether a knowledge base's store does not exist any more, or has expired, for the key that it has.
+pub async fn is_lost(app: &App, knowledge_base: &Model) -> Result<bool, HttpProblem> {
+    let openai = client(app, knowledge_base).map_err(|problem| {
+        HttpProblem::new(Kind::Blocked, "The key cannot be used; see the problem.")
+            .with("problem", serde_json::json!(problem))
+    })?;
+    match openai.store(knowledge_base.vector_store_id.as_deref().unwrap_or_default()).await {
+        Ok(store) => Ok(store.status == StoreStatus::Expired),
+        Err(Error::NotFound { .. }) => Ok(true),
+        Err(error) => Err(refusal(error, None)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -27,6 +28,9 @@ pub struct StoreFile {
     /// When the server would like to be asked again.
     #[serde(skip)]
     pub poll_after: Option<Duration>,
+    /// The vendor's clock when it was asked for this entry alone.
+    #[serde(skip)]
+    pub date: Option<DateTime<Utc>>,
 }
 
 impl Listed for StoreFile {
@@ -124,5 +128,5 @@ fn entry(answer: &Answer, file_id: &str) -> Result<StoreFile, Error> {
     if file.id != file_id {
         return Err(Error::malformed("another file was answered", &answer.request_id));
     }
-    Ok(StoreFile { poll_after: poll_after(answer), ..file })
+    Ok(StoreFile { poll_after: poll_after(answer), date: answer.date(), ..file })
 }

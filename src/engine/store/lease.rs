@@ -71,6 +71,23 @@ impl Lease {
         Ok(Some((Self { source: source.id, fence: source.fence, holder, until }, source)))
     }
 
+    /// Takes the lease of this source if nobody holds it and it is not being deleted.
+    pub async fn take_one(
+        db: &Db,
+        source: SourceId,
+        holder: ReplicaId,
+        length: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(Self, source::Model)>, DbErr> {
+        let tx = db.begin().await?;
+        let candidates = Condition::all()
+            .add(source::Column::Id.eq(source))
+            .add(source::Column::Status.ne(SourceStatus::Deleting));
+        let taken = Self::take(&tx, candidates, holder, length, now).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
     fn mine(&self) -> Condition {
         Condition::all()
             .add(source::Column::Id.eq(self.source))

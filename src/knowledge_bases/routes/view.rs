@@ -34,6 +34,8 @@ pub struct KnowledgeBase {
     file_search_tool: Option<FileSearchTool>,
     /// How many documents of all its sources are in each state.
     documents: StateCounts,
+    /// When the store was last compared with what is known of it, from end to end.
+    last_reconciled_at: Option<DateTime<Utc>>,
     external_id: Option<String>,
     metadata: Metadata,
     created_at: DateTime<Utc>,
@@ -84,6 +86,7 @@ impl KnowledgeBase {
             origin: row.origin,
             credential: Credential { kind, last4: row.credential_last4 },
             documents,
+            last_reconciled_at: row.last_reconciled_at,
             external_id: row.external_id,
             metadata: row.metadata,
             created_at: row.created_at,

@@ -3,6 +3,7 @@
 mod documents;
 mod house;
 mod knowledge_bases;
+mod reconciles;
 mod sources;
 mod syncs;
 mod walls;

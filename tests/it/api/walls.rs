@@ -14,7 +14,10 @@ async fn ids(house: &House) -> BTreeMap<&'static str, String> {
     let shown = house.get(&format!("/v1/sources/{source}")).await.expect(200);
     let first =
         async |path: &str| house.get(path).await.expect(200).items()[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/knowledge-bases/{}/reconcile", shown.str("knowledge_base_id"));
+    let reconcile = house.post(&path, json!({ "dry_run": true })).await.expect(202);
     BTreeMap::from([
+        ("reconciles", reconcile.id()),
         ("documents", first(&format!("/v1/sources/{source}/documents")).await),
         ("syncs", first("/v1/syncs").await),
         ("api-keys", first("/v1/api-keys").await),

@@ -12,6 +12,8 @@ mod life;
 mod lost;
 mod moves;
 mod plans;
+mod rebuild;
+mod reconcile;
 mod retention;
 mod scopes;
 mod trees;

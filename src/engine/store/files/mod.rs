@@ -1,6 +1,7 @@
 //! Files on their way into the store and out of it: each is a row before the call that may make it.
 
 mod batches;
+mod restored;
 mod retiring;
 mod swap;
 
@@ -12,6 +13,7 @@ use sea_orm::{
 };
 
 pub use batches::{attach, attached, batch, close_batches, detached, of_batch, open_batches};
+pub use restored::{keep_text, sending, text, unsend, unsent};
 pub use retiring::{retire, retire_documents, retire_source, retiring};
 pub use swap::{still_candidates, swap, with_live_file};
 
@@ -123,6 +125,7 @@ pub async fn unanswered(db: &impl ConnectionTrait, source: SourceId) -> Result<V
         .filter(file::Column::SourceId.eq(source))
         .filter(FileRole::Live.is_not())
         .filter(file::Column::Stage.eq(FileStage::Uploading))
+        .filter(file::Column::SentAt.is_not_null())
         .order_by_asc(file::Column::Id)
         .limit(10_000)
         .all(db)
@@ -136,7 +139,12 @@ pub async fn any_left(db: &impl ConnectionTrait, source: SourceId) -> Result<boo
 }
 
 /// Forgets all files of a source; what is in the store stays there.
-pub async fn forget_source(tx: &impl ConnectionTrait, source: SourceId) -> Result<(), DbErr> {
+pub async fn forget_source(
+    tx: &impl ConnectionTrait,
+    source: SourceId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    restored::keep(tx, source, now).await?;
     file::Entity::delete_many().filter(file::Column::SourceId.eq(source)).exec(tx).await?;
     Ok(())
 }

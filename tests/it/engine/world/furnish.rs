@@ -118,6 +118,7 @@ pub async fn knowledge_base(app: &App, workspace: WorkspaceId) -> (KnowledgeBase
         external_id: Set(None),
         metadata: Set(Metadata::default()),
         revision: Set(1),
+        last_reconciled_at: Set(None),
         created_at: Set(now),
         updated_at: Set(now),
     };

@@ -3,6 +3,7 @@
 mod acts;
 pub mod furnish;
 mod looks;
+pub mod trouble;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use simulator::{Id, Options, Simulator, SiteHandle};
