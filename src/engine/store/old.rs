@@ -84,14 +84,26 @@ pub async fn forget_documents(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>
     if old.is_empty() {
         return Ok(false);
     }
+    let tx = db.begin().await?;
+    let theirs = Query::select()
+        .column(document::Column::SourceId)
+        .from(document::Entity)
+        .and_where(document::Column::Id.is_in(old.iter().copied()))
+        .take();
+    source::Entity::update_many()
+        .col_expr(source::Column::DocumentsRevision, Expr::col(source::Column::DocumentsRevision).add(1))
+        .filter(source::Column::Id.in_subquery(theirs))
+        .exec(&tx)
+        .await?;
     // What has come back meanwhile stays.
     let gone = document::Entity::delete_many()
         .filter(document::Column::Id.is_in(old))
         .filter(document::Column::State.eq(DocumentState::Removed))
         .filter(Expr::not_exists(its_files()))
         .filter(document::Column::SourceId.not_in_subquery(at_work(now)))
-        .exec(db.write())
+        .exec(&tx)
         .await?;
+    tx.commit().await?;
     Ok(gone.rows_affected > 0)
 }
 

@@ -136,6 +136,9 @@ async fn a_list_that_is_asked_for_again_shows_every_change_at_once() {
     house.site.trash(page).unwrap();
     house.tick_after(TimeDelta::minutes(5)).await;
     assert_eq!(states().await, ["skipped", "removed"]);
+    house.tick_after(TimeDelta::days(31)).await;
+    house.tick_after(TimeDelta::minutes(5)).await;
+    assert_eq!(states().await, ["skipped"]);
 }
 
 #[tokio::test]
