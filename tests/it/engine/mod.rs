@@ -1,6 +1,7 @@
 //! The sync as its readers see it: what is in the store after a tick.
 
 mod accounts;
+mod attempts;
 mod empty;
 mod erase;
 mod faults;
