@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
+    attributes,
     run::Run,
     stop::Stop,
     store::{
@@ -25,10 +26,13 @@ pub async fn swap(run: &Run, completed: &[file::Model]) -> Result<(), Stop> {
     for some in completed.chunks(400) {
         let ids: Vec<FileId> = some.iter().map(|file| file.id).collect();
         let now = run.now();
+        let moved = moved_meanwhile(run, some).await?;
         let tx = run.begin().await?;
         let candidates = files::still_candidates(&tx, &ids).await?;
         let replaced: HashSet<DocumentId> = files::with_live_file(&tx, &candidates).await?;
         files::swap(&tx, &ids, now).await?;
+        let described = store::documents::describe_again(&tx, &moved).await?;
+        run.want(usize::try_from(described).unwrap_or(usize::MAX));
         let updated = candidates.iter().filter(|document| replaced.contains(document)).count() as u64;
         let created = candidates.len() as u64 - updated;
         let lines = candidates.iter().map(|document| {
@@ -46,6 +50,18 @@ pub async fn swap(run: &Run, completed: &[file::Model]) -> Result<(), Stop> {
         run.commit(tx).await?;
     }
     Ok(())
+}
+
+/// The documents of files that would be described otherwise now than when they were attached.
+async fn moved_meanwhile(run: &Run, files: &[file::Model]) -> Result<Vec<DocumentId>, Stop> {
+    let ids = files.iter().map(|file| file.document_id);
+    let documents = store::documents::by_ids(run.app.db.read(), ids).await?;
+    let pairs: Vec<_> =
+        files.iter().filter_map(|file| Some((documents.get(&file.document_id)?, file))).collect();
+    let described = attributes::describe(run, &pairs).await?;
+    let changed =
+        pairs.iter().zip(described).filter(|((_, file), now)| file.attributes != serde_json::json!(now));
+    Ok(changed.map(|((document, _), _)| document.id).collect())
 }
 
 /// Gives candidates up: they retire, and their documents are tried again later; what was live stays live.

@@ -1,5 +1,7 @@
 //! Moves: no version tells of them, and no text changes by them.
 
+use std::time::Duration;
+
 use simulator::{Fault, Place};
 use tidegate::entity::{EvidenceKind, document::DocumentState, selection::SelectionKind};
 
@@ -56,6 +58,35 @@ async fn a_link_within_a_space_follows_its_page_into_another() {
     assert!(world.text(page).contains("/display/OPS/Pumps"), "{}", world.text(page));
     assert_eq!(world.attribute(page, "space_key"), "OPS");
     world.holds(&[page]);
+}
+
+#[tokio::test]
+async fn a_page_that_moves_while_it_is_indexed_comes_in_as_it_is_then() {
+    let world = World::start().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+    let above = world.site.add_page(other, "Above", "<p>0</p>").unwrap();
+    let link = "<p><ac:link><ri:page ri:content-title=\"Pumps\" /></ac:link></p>";
+    let near = world.site.add_page(other, "Near", "<p>1</p>").unwrap();
+    let far = world.site.add_page(space, "Far", link).unwrap();
+    for page in [near, far] {
+        world.include(SelectionKind::Page, page).await;
+    }
+    world.simulator.openai().habits.indexing = Duration::from_mins(7);
+    world.tick().await;
+    assert!(world.store().is_empty());
+
+    for page in [near, far] {
+        world.site.move_to(page, Place::Under(above)).unwrap();
+    }
+    world.ticks(4).await;
+
+    world.holds(&[near, far]);
+    for page in [near, far] {
+        assert_eq!(world.attribute(page, "path"), "Above");
+        assert_eq!(world.attribute(page, "space_key"), "OPS");
+    }
+    assert!(world.text(far).contains("/display/OPS/Pumps"), "{}", world.text(far));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::{PAGE, paths::want_metadata};
 use crate::{
-    engine::{facts::Fact, plan::Change},
+    engine::{facts::Fact, plan::Change, store::files},
     entity::{
         Evidence,
         document::{self, DocumentState, Work},
@@ -187,18 +187,33 @@ async fn relocate(
     selection: SelectionId,
     now: DateTime<Utc>,
 ) -> Result<u64, DbErr> {
-    // Links within a space are written with its key: in another space, the same version may read otherwise.
-    let rendered_anew = document::Entity::update_many()
-        .col_expr(document::Column::Work, Expr::value(Work::Revise))
-        .filter(document::Column::Id.eq(id))
-        .filter(document::Column::SpaceId.ne(fact.space_id.as_str()))
-        .filter(document::Column::LiveVersion.is_not_null())
-        .exec(tx)
-        .await?;
+    let rendered_anew = render_anew_in(tx, id, &fact.space_id, now).await?;
     update(tx, id, place(fact, selection, now)).await?;
     back_to_live(tx, id).await?;
     let described = want_metadata(tx, Condition::all().add(document::Column::Id.eq(id))).await?;
-    Ok(rendered_anew.rows_affected + described)
+    Ok(rendered_anew + described)
+}
+
+/// Links within a space are written with its key: in another space, the same version may read otherwise. Answers whether
+/// a live document is to be rendered for that.
+async fn render_anew_in(
+    tx: &impl ConnectionTrait,
+    id: DocumentId,
+    space_id: &str,
+    now: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    let moved = Condition::all().add(document::Column::Id.eq(id)).add(document::Column::SpaceId.ne(space_id));
+    if document::Entity::find().filter(moved).one(tx).await?.is_none() {
+        return Ok(0);
+    }
+    files::retire_candidate(tx, id, "moved", now).await?;
+    let revised = document::Entity::update_many()
+        .col_expr(document::Column::Work, Expr::value(Work::Revise))
+        .filter(document::Column::Id.eq(id))
+        .filter(document::Column::LiveVersion.is_not_null())
+        .exec(tx)
+        .await?;
+    Ok(revised.rows_affected)
 }
 
 async fn release(

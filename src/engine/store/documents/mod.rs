@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 pub use apply::apply;
-pub use paths::want_paths_below;
+pub use paths::{describe_again, want_paths_below};
 
 use crate::{
     engine::facts::Known,

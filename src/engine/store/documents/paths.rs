@@ -9,7 +9,7 @@ use crate::{
         document::{self, DocumentState, Work},
         node,
     },
-    ids::SourceId,
+    ids::{DocumentId, SourceId},
 };
 
 /// Makes the attributes of documents due that have a live file and nothing more urgent to do. Answers how many.
@@ -23,6 +23,15 @@ pub(super) async fn want_metadata(tx: &impl ConnectionTrait, which: Condition) -
         .exec(tx)
         .await?;
     Ok(result.rows_affected)
+}
+
+/// Makes the attributes of these documents due. Answers for how many.
+pub async fn describe_again(tx: &impl ConnectionTrait, documents: &[DocumentId]) -> Result<u64, DbErr> {
+    if documents.is_empty() {
+        return Ok(0);
+    }
+    let which = document::Column::Id.is_in(documents.iter().copied());
+    want_metadata(tx, Condition::all().add(which)).await
 }
 
 /// Makes the attributes of everything below these pages and folders due: their paths changed.

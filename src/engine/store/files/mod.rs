@@ -14,7 +14,7 @@ use sea_orm::{
 
 pub use batches::{attach, attached, batch, close_batches, detached, of_batch, open_batches};
 pub use restored::{keep_text, sending, text, unsend, unsent};
-pub use retiring::{retire, retire_documents, retire_source, retiring};
+pub use retiring::{retire, retire_candidate, retire_documents, retire_source, retiring};
 pub use swap::{still_candidates, swap, with_live_file};
 
 use crate::{

@@ -39,6 +39,17 @@ pub async fn retire_documents(
     Ok(())
 }
 
+/// Sets the candidate of a document on its way out: its text would not be right any more.
+pub async fn retire_candidate(
+    tx: &impl ConnectionTrait,
+    document: DocumentId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let candidate = Condition::all().add(file::Column::DocumentId.eq(document)).add(FileRole::Candidate.is());
+    retire_where(tx, candidate, reason, now).await
+}
+
 /// Sets all files of a source on their way out.
 pub async fn retire_source(
     tx: &impl ConnectionTrait,
