@@ -41,7 +41,10 @@ impl TestDatabase {
     }
 
     fn in_folder() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where that is possible: nothing of it has to survive a power cut.
+        let memory = std::path::Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let folder = folder.unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("tidegate.db").display());
         Self { url, place: Place::Folder { _folder: folder } }
     }

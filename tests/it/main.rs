@@ -15,6 +15,7 @@ mod engine;
 mod harness;
 mod idempotency;
 mod installation;
+mod model;
 mod openapi;
 mod secrets;
 mod settings;
