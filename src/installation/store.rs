@@ -10,7 +10,7 @@ use crate::{
     app::Db,
     entity::{
         Problem, batch, connection, connection_attempt, document, file, grant, hold, idempotency_key,
-        installation, knowledge_base, node, source, source_space, sync,
+        installation, knowledge_base, node, reconcile, source, source_space, sync,
     },
     ids::InstallationId,
 };
@@ -35,6 +35,8 @@ pub async fn begin_anew(db: &Db, now: DateTime<Utc>) -> Result<InstallationId, D
 async fn forget_files(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
     // Texts, held removals and runs go with their rows.
     file::Entity::delete_many().exec(tx).await?;
+    // What a reconcile was about to remove are the original's files now.
+    reconcile::Entity::delete_many().exec(tx).await?;
     batch::Entity::delete_many().exec(tx).await?;
     hold::Entity::delete_many().exec(tx).await?;
     sync::Entity::delete_many().exec(tx).await?;
@@ -70,6 +72,7 @@ async fn pause_sources(tx: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<
     let adopted = knowledge_base::ActiveModel {
         origin: Set(knowledge_base::StoreOrigin::Adopted),
         delete_store: Set(false),
+        last_reconciled_at: Set(Some(now)),
         updated_at: Set(now),
         ..Default::default()
     };
