@@ -103,7 +103,7 @@ async fn shard(at: u64) {
         }
         return;
     }
-    let usual = if std::env::var_os("TIDEGATE_TEST_DATABASE").is_some() { 60 } else { 500 };
+    let usual = if std::env::var_os("TIDEGATE_TEST_DATABASE").is_some() { 60 } else { 264 };
     let histories = variable("TIDEGATE_MODEL_HISTORIES").unwrap_or(usual);
     let first = variable("TIDEGATE_MODEL_FIRST").unwrap_or(0);
     let began = Instant::now();
