@@ -168,9 +168,8 @@ pub async fn retry(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<bool, Db
     let transaction = db.begin().await?;
     let has_text = seen.live_version.is_some();
     // The source's row first: a run that is at work on the document finishes before us or sees what we did.
-    source::Entity::update_many()
+    source::documents_change()
         .set(source::ActiveModel { updated_at: Set(now), ..Default::default() })
-        .col_expr(source::Column::DocumentsRevision, Expr::col(source::Column::DocumentsRevision).add(1))
         .filter(source::Column::Id.eq(seen.source_id))
         .exec(&transaction)
         .await?;

@@ -1,6 +1,6 @@
 //! Sources: one site feeding one knowledge base each.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{UpdateMany, entity::prelude::*, sea_query::ExprTrait};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -62,3 +62,10 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// An update of sources whose documents may change in the same transaction: lists that were answered before are read anew.
+#[must_use]
+pub fn documents_change() -> UpdateMany<Entity> {
+    let revision = Column::DocumentsRevision;
+    Entity::update_many().col_expr(revision, Expr::col(revision).add(1))
+}

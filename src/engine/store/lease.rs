@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, LockBehavior, LockType},
+    sea_query::{Expr, LockBehavior, LockType},
 };
 
 use super::Error;
@@ -99,11 +99,7 @@ impl Lease {
     /// lease before its end.
     pub async fn begin(&self, db: &Db) -> Result<DatabaseTransaction, Error> {
         let tx = db.begin().await?;
-        let touched = source::Entity::update_many()
-            .col_expr(source::Column::DocumentsRevision, Expr::col(source::Column::DocumentsRevision).add(1))
-            .filter(self.mine())
-            .exec(&tx)
-            .await?;
+        let touched = source::documents_change().filter(self.mine()).exec(&tx).await?;
         if touched.rows_affected == 1 { Ok(tx) } else { Err(Error::LeaseLost) }
     }
 

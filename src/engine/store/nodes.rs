@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, OnConflict},
 };
 
@@ -85,24 +85,12 @@ pub async fn stand_in(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     for some in documents.chunks(500) {
-        let rows: Vec<(String, String, Option<String>, Option<String>)> = document::Entity::find()
-            .select_only()
-            .columns([
-                document::Column::ExternalId,
-                document::Column::Title,
-                document::Column::ParentId,
-                document::Column::ParentKind,
-            ])
-            .filter(document::Column::Id.is_in(some.iter().copied()))
-            .into_tuple()
-            .all(tx)
-            .await?;
+        let rows: Vec<Row> =
+            pages().filter(document::Column::Id.is_in(some.iter().copied())).into_tuple().all(tx).await?;
         let ids: Vec<String> = rows.iter().map(|(id, ..)| id.clone()).collect();
         let used = with_something_below(tx, source, &ids).await?;
-        let used = rows.into_iter().filter(|(id, ..)| used.contains(id));
-        let nodes = used.map(|(id, title, parent_id, parent_kind)| {
-            (id, PAGE_NODE.to_owned(), Above { title, parent_id, parent_kind })
-        });
+        let used = rows.into_iter().map(named).filter(|(id, _)| used.contains(id));
+        let nodes = used.map(|(id, above)| (id, PAGE_NODE.to_owned(), above));
         keep(tx, source, nodes.collect(), now).await?;
     }
     Ok(())
@@ -149,6 +137,23 @@ pub struct Above {
     pub parent_kind: Option<String>,
 }
 
+/// What a document is as a node: its id, title, parent and the kind of that.
+type Row = (String, String, Option<String>, Option<String>);
+
+/// Documents as [`Row`]s.
+fn pages() -> Select<document::Entity> {
+    document::Entity::find().select_only().columns([
+        document::Column::ExternalId,
+        document::Column::Title,
+        document::Column::ParentId,
+        document::Column::ParentKind,
+    ])
+}
+
+fn named((id, title, parent_id, parent_kind): Row) -> (String, Above) {
+    (id, Above { title, parent_id, parent_kind })
+}
+
 /// The nodes with these ids, from the documents and from the nodes above them.
 pub async fn above(
     db: &impl ConnectionTrait,
@@ -166,14 +171,7 @@ pub async fn above(
             let above = Above { title: row.title, parent_id: row.parent_id, parent_kind: row.parent_kind };
             (row.external_id, above)
         }));
-        let documents: Vec<(String, String, Option<String>, Option<String>)> = document::Entity::find()
-            .select_only()
-            .columns([
-                document::Column::ExternalId,
-                document::Column::Title,
-                document::Column::ParentId,
-                document::Column::ParentKind,
-            ])
+        let documents: Vec<Row> = pages()
             .filter(document::Column::SourceId.eq(source))
             .filter(document::Column::Kind.eq(PAGE))
             .filter(document::Column::State.ne(DocumentState::Removed))
@@ -181,11 +179,7 @@ pub async fn above(
             .into_tuple()
             .all(db)
             .await?;
-        found.extend(
-            documents
-                .into_iter()
-                .map(|(id, title, parent_id, parent_kind)| (id, Above { title, parent_id, parent_kind })),
-        );
+        found.extend(documents.into_iter().map(named));
     }
     Ok(found)
 }

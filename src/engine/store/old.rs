@@ -90,11 +90,7 @@ pub async fn forget_documents(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>
         .from(document::Entity)
         .and_where(document::Column::Id.is_in(old.iter().copied()))
         .take();
-    source::Entity::update_many()
-        .col_expr(source::Column::DocumentsRevision, Expr::col(source::Column::DocumentsRevision).add(1))
-        .filter(source::Column::Id.in_subquery(theirs))
-        .exec(&tx)
-        .await?;
+    source::documents_change().filter(source::Column::Id.in_subquery(theirs)).exec(&tx).await?;
     // What has come back meanwhile stays.
     let gone = document::Entity::delete_many()
         .filter(document::Column::Id.is_in(old))

@@ -87,9 +87,8 @@ pub async fn switch(
 
 /// Whoever works on a source of the knowledge base does it for the old store, and may do nothing more.
 async fn end_runs(tx: &impl ConnectionTrait, id: KnowledgeBaseId, now: DateTime<Utc>) -> Result<(), DbErr> {
-    source::Entity::update_many()
+    source::documents_change()
         .col_expr(source::Column::Fence, Expr::col(source::Column::Fence).add(1))
-        .col_expr(source::Column::DocumentsRevision, Expr::col(source::Column::DocumentsRevision).add(1))
         .col_expr(source::Column::LeaseHolder, Expr::value(Option::<ReplicaId>::None))
         .col_expr(source::Column::LeaseUntil, Expr::value(Option::<DateTime<Utc>>::None))
         .col_expr(source::Column::NextSyncAt, Expr::value(now))

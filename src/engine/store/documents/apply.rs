@@ -34,7 +34,7 @@ pub async fn apply(
                 work += 1;
             }
             Change::Create { document: Some(document), fact, selection } => {
-                restore(tx, *document, fact, *selection, now).await?;
+                update(tx, *document, entering(fact, *selection, "returned", now)).await?;
                 work += 1;
             }
             Change::Revise { document, fact, selection, .. } => {
@@ -69,14 +69,17 @@ fn row(
         source_id: Set(source.id),
         kind: Set(PAGE.to_owned()),
         external_id: Set(fact.page_id.clone()),
-        selection_id: Set(Some(selection)),
-        title: Set(fact.title.clone()),
-        url: Set(fact.url.clone()),
-        space_id: Set(fact.space_id.clone()),
-        parent_id: Set(fact.parent_id.clone()),
-        parent_kind: Set(fact.parent_kind.clone()),
+        refused_sha256: Set(None),
+        created_at: Set(now),
+        ..entering(fact, selection, "new", now)
+    }
+}
+
+/// A page that is to be brought in, and why.
+fn entering(fact: &Fact, selection: SelectionId, reason: &str, now: DateTime<Utc>) -> document::ActiveModel {
+    document::ActiveModel {
         state: Set(DocumentState::Pending),
-        reason: Set(Some("new".to_owned())),
+        reason: Set(Some(reason.to_owned())),
         message: Set(None),
         work: Set(Work::Create),
         wanted_version: Set(fact.version),
@@ -85,15 +88,10 @@ fn row(
         edited_at: Set(fact.edited_at),
         detected_at: Set(now),
         searchable_at: Set(None),
-        verified_at: Set(Some(now)),
-        suspect_since: Set(None),
-        evidence: Set(None),
         failures: Set(0),
         retry_at: Set(None),
-        refused_sha256: Set(None),
         removed_at: Set(None),
-        created_at: Set(now),
-        updated_at: Set(now),
+        ..place(fact, selection, now)
     }
 }
 
@@ -121,32 +119,6 @@ async fn update(
 ) -> Result<(), DbErr> {
     document::Entity::update_many().set(values).filter(document::Column::Id.eq(id)).exec(tx).await?;
     Ok(())
-}
-
-async fn restore(
-    tx: &impl ConnectionTrait,
-    id: DocumentId,
-    fact: &Fact,
-    selection: SelectionId,
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    let values = document::ActiveModel {
-        state: Set(DocumentState::Pending),
-        reason: Set(Some("returned".to_owned())),
-        message: Set(None),
-        work: Set(Work::Create),
-        wanted_version: Set(fact.version),
-        rendered_version: Set(None),
-        live_version: Set(None),
-        edited_at: Set(fact.edited_at),
-        detected_at: Set(now),
-        searchable_at: Set(None),
-        failures: Set(0),
-        retry_at: Set(None),
-        removed_at: Set(None),
-        ..place(fact, selection, now)
-    };
-    update(tx, id, values).await
 }
 
 /// A newer version: whoever failed before is tried again at once.
