@@ -1,16 +1,11 @@
 //! The program as a person starts it.
 
 use std::{
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Output, Stdio},
 };
 
-fn tidegate(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-    command.current_dir(folder).env_clear().env("TIDEGATE_LISTEN", "127.0.0.1:0");
-    command
-}
+use crate::harness::process::{Service, tidegate};
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
     tidegate(folder).args(arguments).output().unwrap()
@@ -83,52 +78,18 @@ fn a_copied_database_becomes_an_installation_of_its_own() {
     assert!(first.contains("tg_") && first != second, "{first}");
 }
 
-/// Ends the process if the test fails before it does.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// The first lines that `serve` tells a person: the address of the docs and the key.
-fn welcome(child: &mut Child) -> (String, String) {
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut docs = String::new();
-    for line in lines {
-        let line = line.unwrap();
-        if let Some(address) = line.strip_prefix("  Explore the API   ") {
-            address.clone_into(&mut docs);
-        }
-        if let Some(key) = line.strip_prefix("  with this key     ") {
-            return (docs, key.to_owned());
-        }
-    }
-    panic!("no key was told");
-}
-
-fn serve(folder: &Path) -> Guard {
-    let mut command = tidegate(folder);
-    Guard(command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
-}
-
 #[tokio::test]
 async fn on_a_laptop_it_serves_without_settings_and_stops_when_told_to() {
     let folder = tempfile::tempdir().unwrap();
-    let mut service = serve(folder.path());
-    let (docs, key) = welcome(&mut service.0);
+    let service = Service::start(tidegate(folder.path()).stderr(Stdio::null()));
     let http = reqwest::Client::new();
-    assert_eq!(http.get(&docs).send().await.unwrap().status(), 200);
-    let me = docs.replace("/docs", "/v1/me");
-    assert_eq!(http.get(&me).bearer_auth(&key).send().await.unwrap().status(), 200);
+    assert_eq!(http.get(&service.docs).send().await.unwrap().status(), 200);
+    let me = service.docs.replace("/docs", "/v1/me");
+    assert_eq!(http.get(&me).bearer_auth(&service.key).send().await.unwrap().status(), 200);
     let second = run(folder.path(), &["keys", "list"]);
     assert_eq!(second.status.code(), Some(1), "an embedded database is for one process");
     assert!(String::from_utf8_lossy(&second.stderr).contains("in use by another process"));
-    let id = service.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    assert_eq!(service.0.wait().unwrap().code(), Some(0));
+    assert_eq!(service.stop(), Some(0));
     assert!(told(&run(folder.path(), &["keys", "list"])).contains("bootstrap"));
 }
 

@@ -2,16 +2,17 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use serde_json::{Value, json};
 use simulator::{Options, Simulator};
 
-use crate::harness::{Answer, Client};
+use crate::harness::{
+    Answer, Client,
+    process::{Service, tidegate},
+};
 
 /// Words that are found nowhere else, each in the place of a secret.
 const CLIENT_SECRET: &str = "canary-client-secret-5c1f";
@@ -27,56 +28,23 @@ const WRONG: [&str; 4] = [
     "canary-wrong-token-6e4d",
 ];
 
-/// A running service; it ends with the test.
-struct Service {
-    child: Child,
-    api: Client,
-    key: String,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Service {
-    /// Starts it without settings but those that lead it to the simulator; it logs everything to `log`.
-    fn start(folder: &Path, log: &Path, simulator: &Simulator) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-            .arg("serve")
-            .current_dir(folder)
-            .env_clear()
-            .env("RUST_LOG", "trace")
-            .env("TIDEGATE_LISTEN", "127.0.0.1:0")
-            .env("ATLASSIAN_CLIENT_ID", &simulator.options().client_id)
-            .env("ATLASSIAN_CLIENT_SECRET", CLIENT_SECRET)
-            .env("ATLASSIAN_AUTH_URL", simulator.auth_url())
-            .env("ATLASSIAN_API_URL", simulator.api_url())
-            .env("CONFLUENCE_ALLOWED_HOSTS", "127.0.0.1")
-            .env("OPENAI_API_KEY", OPENAI_KEY)
-            .env("OPENAI_BASE_URL", simulator.openai_url())
-            .stdout(Stdio::piped())
-            .stderr(File::create(log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut told = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut after =
-            |words: &str| told.find_map(|line| Some(line.strip_prefix(words)?.trim().to_owned())).unwrap();
-        let docs = after("  Explore the API");
-        let key = after("  with this key");
-        let address = docs.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/docs")).unwrap();
-        let api = Client::new(address.parse().unwrap()).with_key(&key);
-        Self { child, api, key }
-    }
-
-    /// Tells it to stop, and waits until it has.
-    fn stop(mut self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-    }
+/// Starts a service that is led to the simulator and logs everything to `log`; answers who may do all there.
+fn start(folder: &Path, log: &Path, simulator: &Simulator) -> (Service, Client) {
+    let mut command = tidegate(folder);
+    command
+        .env("RUST_LOG", "trace")
+        .env("ATLASSIAN_CLIENT_ID", &simulator.options().client_id)
+        .env("ATLASSIAN_CLIENT_SECRET", CLIENT_SECRET)
+        .env("ATLASSIAN_AUTH_URL", simulator.auth_url())
+        .env("ATLASSIAN_API_URL", simulator.api_url())
+        .env("CONFLUENCE_ALLOWED_HOSTS", "127.0.0.1")
+        .env("OPENAI_API_KEY", OPENAI_KEY)
+        .env("OPENAI_BASE_URL", simulator.openai_url())
+        .stderr(File::create(log).unwrap());
+    let service = Service::start(&mut command);
+    let address = service.docs.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/docs")).unwrap();
+    let api = Client::new(address.parse().unwrap()).with_key(&service.key);
+    (service, api)
 }
 
 fn world() -> Simulator {
@@ -97,22 +65,17 @@ fn world() -> Simulator {
 }
 
 /// Connects through OAuth; answers the connection and the secrets that were passed around.
-async fn connect(service: &Service, simulator: &Simulator) -> (String, Vec<String>) {
-    let begun = service.api.post("/v1/connections", json!({ "auth": "oauth" })).await.expect(201);
+async fn connect(api: &Client, simulator: &Simulator) -> (String, Vec<String>) {
+    let begun = api.post("/v1/connections", json!({ "auth": "oauth" })).await.expect(201);
     let back = simulator.accept(begun.str("authorize_url"), None, &[]).unwrap();
     let back: url::Url = back.parse().unwrap();
     let mut secrets: Vec<String> = back.query_pairs().map(|(_, value)| value.into_owned()).collect();
-    let page = service
-        .api
-        .without_key()
-        .get(&format!("{}?{}", back.path(), back.query().unwrap()))
-        .await
-        .expect(200);
+    let page = api.without_key().get(&format!("{}?{}", back.path(), back.query().unwrap())).await.expect(200);
     let code =
         page.text.split_once("<code").and_then(|(_, rest)| rest.split(['>', '<']).nth(1)).unwrap().to_owned();
     let path = format!("/v1/connections/{}/confirm", begun.id());
-    refused(&service.api.post(&path, json!({ "code": WRONG[1] })).await);
-    service.api.post(&path, json!({ "code": code })).await.expect(200);
+    refused(&api.post(&path, json!({ "code": WRONG[1] })).await);
+    api.post(&path, json!({ "code": code })).await.expect(200);
     secrets.push(code);
     (begun.id().to_owned(), secrets)
 }
@@ -127,26 +90,26 @@ fn refused(answer: &Answer) {
 }
 
 /// What is wrong in every way.
-async fn mistakes(service: &Service, simulator: &Simulator) {
-    refused(&service.api.with_key(WRONG[0]).get("/v1/me").await);
+async fn mistakes(api: &Client, simulator: &Simulator) {
+    refused(&api.with_key(WRONG[0]).get("/v1/me").await);
     let dead = json!({ "name": "Dead", "openai_api_key": WRONG[2] });
-    refused(&service.api.post("/v1/knowledge-bases", dead).await);
+    refused(&api.post("/v1/knowledge-bases", dead).await);
     let site_url = simulator.site("acme").unwrap().url();
     let wrong = json!({ "auth": "api_token", "site_url": site_url, "email": EMAIL, "token": WRONG[3] });
-    refused(&service.api.post("/v1/connections", wrong).await);
+    refused(&api.post("/v1/connections", wrong).await);
     let cut = format!("{{\"auth\": \"api_token\", \"token\": \"{}", WRONG[3]);
-    refused(&service.api.post_text("/v1/connections", "application/json", cut).await);
+    refused(&api.post_text("/v1/connections", "application/json", cut).await);
     let callback = format!("/v1/oauth/callback?state={}&code={}", WRONG[1], WRONG[1]);
-    let page = service.api.without_key().get(&callback).await;
+    let page = api.without_key().get(&callback).await;
     assert!(!page.text.contains(WRONG[1]), "{}", page.text);
 }
 
 /// Waits until the first sync has ended.
-async fn first_sync(service: &Service, source: &str) {
+async fn first_sync(api: &Client, source: &str) {
     let mut pause = tokio::time::interval(Duration::from_millis(20));
     loop {
         pause.tick().await;
-        let syncs = service.api.get(&format!("/v1/syncs?source_id={source}")).await.expect(200);
+        let syncs = api.get(&format!("/v1/syncs?source_id={source}")).await.expect(200);
         let status = syncs.items().first().map_or(Value::Null, |sync| sync["status"].clone());
         match status.as_str() {
             Some("queued" | "running") | None => {}
@@ -167,34 +130,34 @@ async fn no_secret_and_no_text_is_in_the_files_or_the_log() {
     let simulator = world();
     let (folder, logs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let log = logs.path().join("log");
-    let service = Service::start(folder.path(), &log, &simulator);
+    let (service, api) = start(folder.path(), &log, &simulator);
 
-    mistakes(&service, &simulator).await;
-    let (connection, mut secrets) = connect(&service, &simulator).await;
+    mistakes(&api, &simulator).await;
+    let (connection, mut secrets) = connect(&api, &simulator).await;
     let by_token = json!({
         "auth": "api_token", "site_url": simulator.site("acme").unwrap().url(), "email": EMAIL, "token": API_TOKEN,
     });
-    service.api.post("/v1/connections", by_token).await.expect(201);
+    api.post("/v1/connections", by_token).await.expect(201);
     let order = json!({ "name": "reader", "scopes": ["read"] });
     for _ in 0..2 {
         let once = [("idempotency-key", "make-a-key-once")];
-        let made = service.api.send("POST", "/v1/api-keys", Some(order.clone()), &once).await.expect(201);
+        let made = api.send("POST", "/v1/api-keys", Some(order.clone()), &once).await.expect(201);
         secrets.push(made.str("secret").to_owned());
     }
     let own_key = json!({ "name": "Handbook", "openai_api_key": OPENAI_KEY });
-    let base = service.api.post("/v1/knowledge-bases", own_key).await.expect(201).id().to_owned();
-    let sites = service.api.get(&format!("/v1/connections/{connection}/sites")).await.expect(200);
+    let base = api.post("/v1/knowledge-bases", own_key).await.expect(201).id().to_owned();
+    let sites = api.get(&format!("/v1/connections/{connection}/sites")).await.expect(200);
     let spaces =
         format!("/v1/connections/{connection}/sites/{}/spaces", sites.items()[0]["id"].as_str().unwrap());
-    let spaces = service.api.get(&spaces).await.expect(200);
+    let spaces = api.get(&spaces).await.expect(200);
     let source = json!({
         "connection_id": connection, "site_id": sites.items()[0]["id"],
         "selections": [{ "kind": "space", "id": spaces.items()[0]["id"] }],
     });
-    let source = service.api.post(&format!("/v1/knowledge-bases/{base}/sources"), source).await.expect(201);
-    first_sync(&service, source.id()).await;
+    let source = api.post(&format!("/v1/knowledge-bases/{base}/sources"), source).await.expect(201);
+    first_sync(&api, source.id()).await;
     let search = format!("/v1/knowledge-bases/{base}/search");
-    let found = service.api.post(&search, json!({ "query": format!("{QUESTION} {TEXT}") })).await.expect(200);
+    let found = api.post(&search, json!({ "query": format!("{QUESTION} {TEXT}") })).await.expect(200);
     assert!(found.text.contains(TEXT), "the search finds the pages: {}", found.text);
 
     let tokens = simulator.confluence().grants.tokens();
@@ -208,7 +171,7 @@ async fn no_secret_and_no_text_is_in_the_files_or_the_log() {
         running.iter().any(|(name, bytes)| name.ends_with("-wal") && !bytes.is_empty()),
         "the WAL is searched"
     );
-    service.stop();
+    assert_eq!(service.stop(), Some(0));
 
     let mut places = running;
     places.extend(files(folder.path()));

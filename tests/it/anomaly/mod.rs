@@ -15,7 +15,7 @@ use std::{
 
 use simulator::{Fault, Gate, Vendor};
 
-use crate::{database, engine::world::World};
+use crate::{database, engine::world::World, harness::number};
 use scenario::{Expected, Scenario, delta, first};
 
 /// What happens at a call.
@@ -129,9 +129,7 @@ fn share() -> usize {
 
 /// How far apart the points are at which a process dies.
 fn every(usual: usize) -> usize {
-    #[expect(clippy::disallowed_methods, reason = "how long the suite may take is no setting of the service")]
-    let set = std::env::var("TIDEGATE_ANOMALY_EVERY");
-    set.map_or(usual * share(), |every| every.parse().expect("TIDEGATE_ANOMALY_EVERY is a number"))
+    number("TIDEGATE_ANOMALY_EVERY").map_or(usual * share(), |every| usize::try_from(every).unwrap())
 }
 
 macro_rules! anomalies {

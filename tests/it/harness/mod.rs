@@ -1,6 +1,7 @@
 //! What stories need: a real Tidegate over HTTP, its own database, the simulator, and one clock for all.
 
 mod client;
+pub mod process;
 
 use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 
@@ -23,6 +24,16 @@ use crate::database::TestDatabase;
 
 /// The operator's key of every test.
 pub const OPERATOR_KEY: &str = "tg_operator-key-of-the-tests-0123456789";
+
+/// A number that says how much of the suite is run.
+pub fn number(variable: &str) -> Option<u64> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how much of the suite is run is no setting of the service"
+    )]
+    let set = std::env::var(variable).ok()?;
+    Some(set.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {set}")))
+}
 
 /// When the clocks start.
 pub fn start() -> DateTime<Utc> {

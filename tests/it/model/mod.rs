@@ -19,6 +19,7 @@ use std::{panic::AssertUnwindSafe, time::Instant};
 
 use futures_util::FutureExt;
 
+use crate::{database, harness::number};
 use draw::History;
 use town::{Town, Violation};
 
@@ -90,22 +91,17 @@ async fn outcome(history: &History) -> Result<usize, Violation> {
     })
 }
 
-fn variable(name: &str) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "which histories are played is no setting of the service")]
-    std::env::var(name).ok().map(|value| value.parse().unwrap())
-}
-
 /// Plays one part of the histories.
 async fn shard(at: u64) {
-    if let Some(seed) = variable("TIDEGATE_MODEL_SEED") {
+    if let Some(seed) = number("TIDEGATE_MODEL_SEED") {
         if seed % SHARDS == at {
             must_hold(seed).await;
         }
         return;
     }
-    let usual = if std::env::var_os("TIDEGATE_TEST_DATABASE").is_some() { 60 } else { 264 };
-    let histories = variable("TIDEGATE_MODEL_HISTORIES").unwrap_or(usual);
-    let first = variable("TIDEGATE_MODEL_FIRST").unwrap_or(0);
+    let usual = if database::server().is_some() { 60 } else { 264 };
+    let histories = number("TIDEGATE_MODEL_HISTORIES").unwrap_or(usual);
+    let first = number("TIDEGATE_MODEL_FIRST").unwrap_or(0);
     let began = Instant::now();
     let seeds: Vec<u64> = (first..first + histories).filter(|seed| seed % SHARDS == at).collect();
     for seed in &seeds {
