@@ -62,16 +62,16 @@ pub use idempotency::IdempotencyKey;
 pub use paging::{Page, Paging};
 pub use problem::{FieldError, Kind, Problem, ProblemDetails};
 
-/// Every route of the API, in the reading order of the document.
+/// Every route of the API. The router tries one after another, so what clients poll stands in front.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        .configure(auth::routes::configure)
-        .configure(connections::routes::configure)
+        .configure(documents::routes::configure)
+        .configure(syncs::routes::configure)
+        .configure(sources::routes::configure)
         .configure(knowledge_bases::routes::configure)
         .configure(reconciles::routes::configure)
-        .configure(sources::routes::configure)
-        .configure(syncs::routes::configure)
-        .configure(documents::routes::configure)
+        .configure(connections::routes::configure)
+        .configure(auth::routes::configure)
         .configure(workspaces::routes::configure)
         .configure(health::configure);
 }

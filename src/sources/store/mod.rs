@@ -101,8 +101,10 @@ pub async fn documents_revision(
         .column(Column::DocumentsRevision)
         .filter(Column::WorkspaceId.eq(workspace_id))
         .into_tuple()
-        .one(db)
+        // `one` would bind a limit, which makes SQLite plan the statement anew each time; an id has one row at most.
+        .all(db)
         .await
+        .map(|revisions| revisions.first().copied())
 }
 
 /// Which sources to list.
