@@ -60,6 +60,7 @@ impl Budget {
         let sync = &run.claim.sync;
         let forced = sync.mode == SyncMode::Full
             || sync.trigger == SyncTrigger::Selection
+            || sync.applies.is_some()
             || selections.iter().any(|selection| selection.verified_at.is_none())
             || (run.other_account().is_some()
                 && !store::holds::any(run.app.db.read(), run.source().id).await?);

@@ -3,10 +3,12 @@
 //! `tick` claims what is due, `source` walks the line once: observe, plan, guard, fetch, convert, upload, attach,
 //! confirm, swap, retire, record. The decisions in the middle (`scope`, `plan`, `guard`) are pure.
 
+mod approved;
 mod attach;
 mod attributes;
 mod budget;
 mod confirm;
+mod cost;
 mod erase;
 pub mod facts;
 mod file_name;
@@ -15,6 +17,7 @@ mod metadata;
 mod observe;
 mod pipeline;
 pub mod plan;
+mod planned;
 pub mod reconcile;
 mod record;
 mod render;

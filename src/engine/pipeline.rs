@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::{
     attach::{self, Ready},
     confirm,
+    cost::BODIES,
     render::{self, Upload},
     run::Run,
     settle::Left,
@@ -24,8 +25,6 @@ use crate::{
     openai,
 };
 
-/// Bodies asked for at once: half the points of single reads, and a bounded answer.
-const BODIES: u64 = 50;
 /// Rendered pages that wait for a free upload.
 const WAITING: usize = 64;
 /// Kibibytes of text that may wait or be on their way at once.

@@ -1,10 +1,11 @@
-//! Persists what a plan and the guard decided, and keeps the list of it. A sync that only plans keeps the list alone.
+//! Persists what the plan and the guard decided, and keeps the list of it.
 
 use std::collections::HashSet;
 
 use super::{
     guard::{self, Policy, Removal},
     plan::Change,
+    planned,
     run::Run,
     stop::Stop,
     store::{self, changes::Line, holds},
@@ -18,28 +19,29 @@ use crate::{
 };
 
 /// Writes changes other than removals, and tells the pipeline that there is more to do.
-pub async fn changes(run: &Run, changes: &[Change]) -> Result<(), Stop> {
+pub async fn changes(run: &Run, mut changes: Vec<Change>) -> Result<(), Stop> {
+    if let Some(approved) = &run.approved {
+        changes.retain(|change| approved.allows(change));
+    }
     if changes.is_empty() {
         return Ok(());
     }
+    if run.only_plans() {
+        return planned::changes(run, &changes).await;
+    }
     let now = run.now();
     let tx = run.begin().await?;
-    let lines: Vec<Line> = changes.iter().filter_map(|change| line(run, change)).collect();
+    let lines: Vec<Line> = changes.iter().filter_map(line).collect();
     let suspects = lines.iter().filter(|line| line.kind == ChangeKind::Suspect).count() as u64;
-    if run.only_plans() {
-        run.want(lines.len());
-        run.count(0, |counts| plan_counts(counts, &lines));
+    let work = store::documents::apply(&tx, run.source(), &changes, now).await?;
+    let moved: Vec<String> = changes.iter().filter_map(moved_page).collect();
+    let below = if moved.is_empty() {
+        0
     } else {
-        let work = store::documents::apply(&tx, run.source(), changes, now).await?;
-        let moved: Vec<String> = changes.iter().filter_map(moved_page).collect();
-        let below = if moved.is_empty() {
-            0
-        } else {
-            store::documents::want_paths_below(&tx, run.source().id, moved).await?
-        };
-        run.want(usize::try_from(work + below).unwrap_or(usize::MAX));
-        run.count(0, |counts| counts.suspect += suspects);
-    }
+        store::documents::want_paths_below(&tx, run.source().id, moved).await?
+    };
+    run.want(usize::try_from(work + below).unwrap_or(usize::MAX));
+    run.count(0, |counts| counts.suspect += suspects);
     store::changes::add(&tx, run.sync(), lines, now).await?;
     run.commit(tx).await?;
     run.more.notify_one();
@@ -57,44 +59,18 @@ fn moved_page(change: &Change) -> Option<String> {
     }
 }
 
-/// The line that a change leaves when it is planned. Work leaves its line when it is done.
-fn line(run: &Run, change: &Change) -> Option<Line> {
-    let planned =
-        |kind, document, page| Line { page, ..Line::of_maybe(document, kind, ChangeOutcome::Planned) };
-    let named = |fact: &super::facts::Fact| Some((fact.page_id.clone(), fact.title.clone()));
+/// The line that a change leaves at once. Work leaves its line when it is done.
+fn line(change: &Change) -> Option<Line> {
     match change {
-        Change::Suspect { document, evidence } => {
-            let outcome = if run.only_plans() { ChangeOutcome::Planned } else { ChangeOutcome::Suspect };
-            Some(Line {
-                evidence: Some(evidence.clone()),
-                ..Line::of(*document, ChangeKind::Suspect, outcome)
-            })
-        }
-        Change::Release { document, .. } if !run.only_plans() => {
+        Change::Suspect { document, evidence } => Some(Line {
+            reason: Some("absent".to_owned()),
+            evidence: Some(evidence.clone()),
+            ..Line::of(*document, ChangeKind::Suspect, ChangeOutcome::Suspect)
+        }),
+        Change::Release { document, .. } => {
             Some(Line::of(*document, ChangeKind::Suspect, ChangeOutcome::Released))
         }
-        Change::Create { document, fact, .. } if run.only_plans() => {
-            Some(planned(ChangeKind::Create, *document, named(fact)))
-        }
-        Change::Revise { document, fact, .. } if run.only_plans() => {
-            Some(planned(ChangeKind::Revise, Some(*document), named(fact)))
-        }
-        Change::Metadata { document, fact, .. } if run.only_plans() => {
-            Some(planned(ChangeKind::Metadata, Some(*document), named(fact)))
-        }
         _ => None,
-    }
-}
-
-fn plan_counts(counts: &mut crate::entity::Counts, lines: &[Line]) {
-    for line in lines {
-        match line.kind {
-            ChangeKind::Create => counts.created += 1,
-            ChangeKind::Revise => counts.updated += 1,
-            ChangeKind::Metadata => counts.metadata += 1,
-            ChangeKind::Remove => counts.removed += 1,
-            ChangeKind::Suspect => counts.suspect += 1,
-        }
     }
 }
 
@@ -104,6 +80,9 @@ pub async fn removals(
     mut removals: Vec<Removal>,
     seen: impl Fn(&str) -> bool,
 ) -> Result<(), Stop> {
+    if let Some(approved) = &run.approved {
+        removals.retain(|removal| approved.removes(removal));
+    }
     let source = run.source();
     let db = run.app.db.read();
     let held = holds::held(db, source.id).await?;
@@ -118,7 +97,7 @@ pub async fn removals(
     let rejected: HashSet<DocumentId> =
         held.iter().filter(|held| held.rejected).map(|held| held.document).collect();
     for removal in &mut removals {
-        removal.free = free.contains(&removal.document);
+        removal.free = run.approved.is_some() || free.contains(&removal.document);
         removal.rejected = rejected.contains(&removal.document);
     }
     let (live, removed_lately) = holds::census(db, source.id, run.now()).await?;
@@ -133,25 +112,10 @@ pub async fn removals(
     let released: Vec<DocumentId> =
         held.iter().filter(|held| seen(&held.page_id)).map(|held| held.document).collect();
     if run.only_plans() {
-        plan(run, judgement).await
+        planned::removals(run, judgement).await
     } else {
         carry_out(run, judgement, &released, live).await
     }
-}
-
-async fn plan(run: &Run, judgement: guard::Judgement) -> Result<(), Stop> {
-    let planned = |removal: &Removal| removal_line(removal, ChangeOutcome::Planned);
-    let held = |removal: &Removal| removal_line(removal, ChangeOutcome::Held);
-    let lines: Vec<Line> =
-        judgement.passed.iter().map(planned).chain(judgement.held.iter().map(held)).collect();
-    run.want(lines.len());
-    run.count(0, |counts| {
-        counts.removed += judgement.passed.len() as u64;
-        counts.held += judgement.held.len() as u64;
-    });
-    let tx = run.begin().await?;
-    store::changes::add(&tx, run.sync(), lines, run.now()).await?;
-    run.commit(tx).await
 }
 
 async fn carry_out(
@@ -186,7 +150,8 @@ async fn carry_out(
     run.commit(tx).await
 }
 
-fn removal_line(removal: &Removal, outcome: ChangeOutcome) -> Line {
+/// The line of a removal.
+pub fn removal_line(removal: &Removal, outcome: ChangeOutcome) -> Line {
     let evidence: Evidence = removal.evidence.clone();
     Line {
         reason: Some(holds::reason(&evidence)),

@@ -14,7 +14,9 @@ use sea_orm::DatabaseTransaction;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    approved::Approved,
     attach::Batches,
+    cost::Effort,
     stop::Stop,
     store::{self, syncs::Claim, syncs::Progress},
 };
@@ -47,11 +49,14 @@ pub struct Run {
     pub pace: Pace,
     /// Confluence, as the source's connection sees it.
     pub access: Access,
+    /// The only changes that may be made, if the sync applies a plan.
+    pub approved: Option<Approved>,
     /// What was learned of the server's batches.
     pub batches: Batches,
     /// Tells the pipeline that there may be more to do.
     pub more: Notify,
     progress: Mutex<Progress>,
+    effort: Mutex<Effort>,
     tried: Mutex<HashSet<DocumentId>>,
     nodes: Mutex<HashSet<String>>,
     halt: Mutex<Option<Stop>>,
@@ -71,6 +76,7 @@ impl Run {
         openai: openai::Client,
         pace: Pace,
         access: Access,
+        approved: Option<Approved>,
     ) -> Self {
         let sync = &claim.sync;
         let progress =
@@ -84,9 +90,11 @@ impl Run {
             openai,
             pace,
             access,
+            approved,
             batches: Batches::default(),
             more: Notify::new(),
             progress: Mutex::new(progress),
+            effort: Mutex::default(),
             tried: Mutex::default(),
             nodes: Mutex::default(),
             halt: Mutex::default(),
@@ -123,6 +131,12 @@ impl Run {
         self.claim.sync.mode == SyncMode::Plan
     }
 
+    /// Whether all that follows from what is seen is persisted, so that it need not be seen again.
+    #[must_use]
+    pub fn persists_all(&self) -> bool {
+        !self.only_plans() && self.approved.is_none()
+    }
+
     /// The time now.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
@@ -145,6 +159,23 @@ impl Run {
     #[must_use]
     pub fn progress(&self) -> Progress {
         *lock(&self.progress)
+    }
+
+    /// Forgets how far an earlier run of the sync came.
+    pub fn forget_progress(&self) {
+        let mut progress = lock(&self.progress);
+        *progress = Progress { step: progress.step, done: 0, total: None, counts: Counts::default() };
+    }
+
+    /// What all that was planned so far takes.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        *lock(&self.effort)
+    }
+
+    /// Adds what a planned change takes.
+    pub fn add_effort(&self, effort: Effort) {
+        *lock(&self.effort) += effort;
     }
 
     /// Counts what came of changes that are done.

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::Instrument;
 
 use super::{
-    budget, metadata, observe, pipeline,
+    approved::Approved,
+    budget, metadata, observe, pipeline, planned,
     retire::Retiring,
     run::Run,
     settle,
@@ -53,7 +54,7 @@ pub async fn sync(app: &App, claim: Claim) {
 }
 
 async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
-    let (knowledge_base, openai, access) = match prepare(app, &claim).await {
+    let (knowledge_base, openai, access, approved) = match prepare(app, &claim).await {
         Ok(parts) => parts,
         Err(stop @ (Stop::Pause { .. } | Stop::Failed { .. })) => {
             let sync = &claim.sync;
@@ -71,7 +72,7 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
         settings.openai.uploads_per_minute,
         settings.timing.deletes_per_second,
     );
-    let run = Run::new(app.clone(), claim, knowledge_base, openai, pace, access);
+    let run = Run::new(app.clone(), claim, knowledge_base, openai, pace, access, approved);
     let walked = tokio::select! {
         walked = walk(&run) => walked,
         stop = run.keep_lease() => Err(stop),
@@ -89,8 +90,11 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
     finish(app, &run.claim, stop, run.trouble(), run.progress(), candidates).await
 }
 
-/// The knowledge base, its client and the way to the site.
-async fn prepare(app: &App, claim: &Claim) -> Result<(knowledge_base::Model, openai::Client, Access), Stop> {
+/// What a run needs before it begins.
+type Prepared = (knowledge_base::Model, openai::Client, Access, Option<Approved>);
+
+/// The knowledge base, its client, the way to the site, and what was approved if that is all that may be done.
+async fn prepare(app: &App, claim: &Claim) -> Result<Prepared, Stop> {
     let source = &claim.source;
     let knowledge_base = syncs::knowledge_base(app.db.read(), source.knowledge_base_id).await?;
     match knowledge_base.status {
@@ -118,12 +122,14 @@ async fn prepare(app: &App, claim: &Claim) -> Result<(knowledge_base::Model, ope
         ))
     })?;
     let access = Access::open(app, connection, &source.cloud_id).await?;
-    Ok((knowledge_base, openai, access))
+    let approved = Approved::of(app, claim, &access).await?;
+    Ok((knowledge_base, openai, access, approved))
 }
 
 /// Settle, observe and drain side by side, describe, retire.
 async fn walk(run: &Run) -> Result<(), Stop> {
     if run.only_plans() {
+        planned::begin(run).await?;
         return observe::observe(run).await;
     }
     let left = settle::settle(run).await?;

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Evidence;
+use super::{Cost, Evidence};
 use crate::ids::{ChangeId, DocumentId, SyncId};
 
 /// What kind of change it is.
@@ -57,6 +57,8 @@ pub struct Model {
     pub outcome: ChangeOutcome,
     pub reason: Option<String>,
     pub evidence: Option<Evidence>,
+    /// What a planned change would cost.
+    pub cost: Option<Cost>,
     pub created_at: DateTimeUtc,
 }
 

@@ -31,4 +31,4 @@ pub mod sync;
 pub mod types;
 pub mod workspace;
 
-pub use types::{Counts, Evidence, EvidenceKind, Metadata, Problem, SourceOptions};
+pub use types::{Cost, Counts, Evidence, EvidenceKind, Metadata, Problem, SourceOptions};

@@ -1,10 +1,10 @@
 //! Syncs: one piece of work on a source each, durable from trigger to finish.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{FromJsonQueryResult, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Counts, Problem};
+use super::{Cost, Counts, Problem};
 use crate::ids::{SourceId, SyncId, WorkspaceId};
 
 /// Why a sync was made.
@@ -69,6 +69,19 @@ pub enum SyncStep {
     Done,
 }
 
+/// What a plan rests on, what it comes to, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Plan {
+    /// The selections of the source that it was made for.
+    pub selections_revision: i64,
+    /// The account that saw the site.
+    pub account_id: Option<String>,
+    /// What all of it would cost.
+    pub cost: Cost,
+    /// The sync that applies it, once it was approved.
+    pub applied_by: Option<SyncId>,
+}
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "syncs")]
 pub struct Model {
@@ -88,6 +101,10 @@ pub struct Model {
     pub not_before: Option<DateTimeUtc>,
     /// When everything there is to see had been seen and persisted.
     pub observed_at: Option<DateTimeUtc>,
+    /// What is to be said of a plan, once it is made.
+    pub plan: Option<Plan>,
+    /// The approved plan that it applies.
+    pub applies: Option<SyncId>,
     pub created_at: DateTimeUtc,
     pub started_at: Option<DateTimeUtc>,
     pub finished_at: Option<DateTimeUtc>,

@@ -79,6 +79,21 @@ pub struct Counts {
     pub skipped: u64,
 }
 
+/// What changes cost, or would cost at the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Cost {
+    /// Text to upload: as much as the pages had when they were last rendered.
+    pub bytes: u64,
+    /// Pages that were never rendered: their text is not among the bytes.
+    pub unmeasured: u64,
+    /// Calls to Confluence.
+    pub confluence_calls: u64,
+    /// Calls to OpenAI.
+    pub openai_calls: u64,
+    /// Confluence points.
+    pub points: u64,
+}
+
 /// What proves that a page must leave the store, or makes it suspect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult, ToSchema)]
 pub struct Evidence {

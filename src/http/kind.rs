@@ -29,6 +29,7 @@ pub enum Kind {
     Blocked,
     Paused,
     Deleting,
+    PlanStale,
     RemovalsNeedConfirmation,
     RequestInProgress,
     IdempotencyKeyReused,
@@ -95,6 +96,7 @@ impl Kind {
             Self::Blocked => (S::CONFLICT, "blocked", "The resource is blocked by a problem"),
             Self::Paused => (S::CONFLICT, "paused", "The source is paused"),
             Self::Deleting => (S::CONFLICT, "deleting", "The resource is being deleted"),
+            Self::PlanStale => (S::CONFLICT, "plan_stale", "The plan cannot be applied any more"),
             Self::RemovalsNeedConfirmation => {
                 (S::CONFLICT, "removals_need_confirmation", "Many documents would be removed")
             }

@@ -57,6 +57,8 @@ mod tests {
             cancel_requested: false,
             not_before: None,
             observed_at: None,
+            plan: None,
+            applies: None,
             created_at: start,
             started_at: Some(start),
             finished_at: None,

@@ -53,7 +53,7 @@ impl Observation<'_> {
     /// Persists what the feed showed, then moves the watermarks.
     pub(super) async fn absorb_feed(&mut self, feed: Feed) -> Result<(), Stop> {
         self.absorb(feed.changed).await?;
-        if feed.read.is_empty() || self.run.only_plans() {
+        if feed.read.is_empty() || !self.run.persists_all() {
             return Ok(());
         }
         let tx = self.run.begin().await?;

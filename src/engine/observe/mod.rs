@@ -26,7 +26,7 @@ use super::{
     facts::{Coverage, Fact, Verdict},
     guard::Removal,
     plan::{self, Change, Rules},
-    record,
+    planned, record,
     run::Run,
     scope::Scopes,
     stop::Stop,
@@ -40,7 +40,7 @@ use crate::{
     },
     ids::SelectionId,
 };
-use ids::PageIds;
+pub use ids::PageIds;
 
 /// What one observation has gathered so far.
 struct Observation<'a> {
@@ -195,7 +195,7 @@ impl Observation<'_> {
                 Err(error) => return self.interrupted(error, &selection.title).await,
             }
         }
-        if let Some(date) = date.filter(|_| !self.run.only_plans()) {
+        if let Some(date) = date.filter(|_| self.run.persists_all()) {
             let spaces = [selection.external_id.clone()];
             let tx = self.run.begin().await?;
             observed::advance(&tx, self.run.source().id, &spaces, date).await?;
@@ -320,7 +320,7 @@ impl Observation<'_> {
                 self.removals.push(Removal { document, evidence, free: false, rejected: false });
             }
         }
-        record::changes(self.run, &changes).await
+        record::changes(self.run, changes).await
     }
 
     /// Notes which scopes were seen completely, and that the observation is over.
@@ -337,9 +337,10 @@ impl Observation<'_> {
             .collect();
         let now = run.now();
         let tx = run.begin().await?;
-        store::syncs::mark_observed(&tx, run.sync(), now).await?;
-        // What a plan saw was not persisted: the next sync has to see it again.
-        if !run.only_plans() {
+        let plan = run.only_plans().then(|| planned::plan(run));
+        store::syncs::mark_observed(&tx, run.sync(), plan, now).await?;
+        // What was seen and not persisted has to be seen again by the next sync.
+        if run.persists_all() {
             observed::verified(&tx, &complete, now).await?;
             for (space, date) in self.trees_seen() {
                 observed::advance(&tx, run.source().id, &[space], date).await?;

@@ -7,7 +7,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait
 
 use crate::{
     entity::{
-        Evidence,
+        Cost, Evidence,
         change::{self, ChangeKind, ChangeOutcome},
         document,
     },
@@ -29,6 +29,8 @@ pub struct Line {
     pub reason: Option<String>,
     /// What proves it.
     pub evidence: Option<Evidence>,
+    /// What it would cost, if it is only planned.
+    pub cost: Option<Cost>,
 }
 
 impl Line {
@@ -41,7 +43,7 @@ impl Line {
     /// A line about a document that may not be there yet.
     #[must_use]
     pub fn of_maybe(document: Option<DocumentId>, kind: ChangeKind, outcome: ChangeOutcome) -> Self {
-        Self { document, page: None, kind, outcome, reason: None, evidence: None }
+        Self { document, page: None, kind, outcome, reason: None, evidence: None, cost: None }
     }
 }
 
@@ -68,11 +70,18 @@ pub async fn add(
                 outcome: Set(line.outcome),
                 reason: Set(line.reason.clone()),
                 evidence: Set(line.evidence.clone()),
+                cost: Set(line.cost),
                 created_at: Set(now),
             }
         });
         change::Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
+    Ok(())
+}
+
+/// Empties the list of a sync.
+pub async fn clear(tx: &impl ConnectionTrait, sync: SyncId) -> Result<(), DbErr> {
+    change::Entity::delete_many().filter(change::Column::SyncId.eq(sync)).exec(tx).await?;
     Ok(())
 }
 

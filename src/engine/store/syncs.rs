@@ -91,11 +91,14 @@ pub async fn claim(
     let observes = sync.observed_at.is_none() || source.next_sync_at <= now;
     let next_sync_at =
         if observes { now + TimeDelta::seconds(source.interval_seconds.into()) } else { source.next_sync_at };
-    source::Entity::update_many()
-        .col_expr(source::Column::NextSyncAt, Expr::value(next_sync_at))
-        .filter(source::Column::Id.eq(source.id))
-        .exec(&tx)
-        .await?;
+    // What applies a plan leaves aside whatever is new: that is not to wait any longer for it.
+    if sync.applies.is_none() || sync.observed_at.is_some() {
+        source::Entity::update_many()
+            .col_expr(source::Column::NextSyncAt, Expr::value(next_sync_at))
+            .filter(source::Column::Id.eq(source.id))
+            .exec(&tx)
+            .await?;
+    }
     sync.status = SyncStatus::Running;
     sync.started_at = sync.started_at.or(Some(now));
     sync::Entity::update_many()
@@ -170,10 +173,15 @@ pub async fn record_progress(
     Ok(())
 }
 
-/// Notes that everything there was to see has been seen and persisted.
-pub async fn mark_observed(db: &impl ConnectionTrait, sync: SyncId, now: DateTime<Utc>) -> Result<(), DbErr> {
+/// Notes that everything there was to see has been seen and persisted, and what a plan came to.
+pub async fn mark_observed(
+    db: &impl ConnectionTrait,
+    sync: SyncId,
+    plan: Option<sync::Plan>,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
     sync::Entity::update_many()
-        .col_expr(sync::Column::ObservedAt, Expr::value(now))
+        .set(sync::ActiveModel { observed_at: Set(Some(now)), plan: Set(plan), ..Default::default() })
         .filter(sync::Column::Id.eq(sync))
         .exec(db)
         .await?;

@@ -4,6 +4,7 @@ mod documents;
 mod gap;
 mod house;
 mod knowledge_bases;
+mod plans;
 mod reconciles;
 mod sources;
 mod syncs;

@@ -67,6 +67,27 @@ async fn a_plan_does_not_wait_for_what_is_being_indexed() {
 }
 
 #[tokio::test]
+async fn a_plan_that_is_interrupted_begins_its_list_anew() {
+    let (world, _, pages) = World::with_pages(4).await;
+    world.site.edit(pages[0], "<p>New.</p>").unwrap();
+    world.site.trash(pages[1]).unwrap();
+    let listing = Fault::on("GET", "/wiki/api/v2/pages").query("sort=id");
+    world.simulator.fault(listing.once().status(429));
+
+    world.request(SyncMode::Plan).await;
+    world.tick().await;
+    let interrupted = world.last_sync().await;
+    assert_eq!((interrupted.status, interrupted.total), (SyncStatus::Running, Some(1)));
+
+    world.tick().await;
+    let last = world.last_sync().await;
+    assert_eq!((last.id, last.status, last.total), (interrupted.id, SyncStatus::Planned, Some(2)));
+    assert_eq!((last.counts.updated, last.counts.removed), (1, 1));
+    assert_eq!(world.changes().await.len(), 2);
+    assert_eq!(last.plan.unwrap().cost.openai_calls, 5 + 2);
+}
+
+#[tokio::test]
 async fn a_plan_shows_suspects_and_holds_without_making_them() {
     let (world, _, pages) = World::with_pages(20).await;
     world.site.purge(pages[0]).unwrap();

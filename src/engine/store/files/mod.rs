@@ -5,6 +5,8 @@ mod restored;
 mod retiring;
 mod swap;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
@@ -130,6 +132,26 @@ pub async fn unanswered(db: &impl ConnectionTrait, source: SourceId) -> Result<V
         .limit(10_000)
         .all(db)
         .await
+}
+
+/// How long the live texts of these documents are, of those that have one.
+pub async fn live_bytes(
+    db: &impl ConnectionTrait,
+    documents: &[DocumentId],
+) -> Result<HashMap<DocumentId, u64>, DbErr> {
+    let mut bytes = HashMap::new();
+    for some in documents.chunks(500) {
+        let rows: Vec<(DocumentId, i64)> = file::Entity::find()
+            .select_only()
+            .columns([file::Column::DocumentId, file::Column::Bytes])
+            .filter(file::Column::DocumentId.is_in(some.iter().copied()))
+            .filter(FileRole::Live.is())
+            .into_tuple()
+            .all(db)
+            .await?;
+        bytes.extend(rows.into_iter().map(|(document, bytes)| (document, bytes.unsigned_abs())));
+    }
+    Ok(bytes)
 }
 
 /// Whether a source has files left in any role.

@@ -1,4 +1,6 @@
-//! The statements about syncs, their changes, and the removals that are held.
+//! The statements about syncs and their changes.
+
+mod decisions;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -11,13 +13,14 @@ use sea_orm::{
 use crate::{
     app::Db,
     entity::{
-        Counts, Problem, change, held_removal, hold, source,
+        Counts, Problem, change, source,
         source::SourceStatus,
         sync::{ActiveModel, Column, Entity, Model, SyncMode, SyncStatus, SyncStep, SyncTrigger},
     },
     ids::{ChangeId, SourceId, SyncId, WorkspaceId},
-    sources::store::Held,
 };
+
+pub use decisions::{Undecidable, approve, approve_plan, holding, holds, reject, reject_plan, rejection};
 
 /// A sync could not be requested or decided on.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +70,8 @@ pub fn queued(source: &source::Model, mode: SyncMode, trigger: SyncTrigger, now:
         cancel_requested: false,
         not_before: None,
         observed_at: None,
+        plan: None,
+        applies: None,
         created_at: now,
         started_at: None,
         finished_at: None,
@@ -97,25 +102,34 @@ pub async fn request_in(
     trigger: SyncTrigger,
     now: DateTime<Utc>,
 ) -> Result<Requested, Error> {
-    // Touching the source's row first puts whoever claims or finishes its syncs in line with us.
+    let source = lock_active(db, source_id).await?;
     let due = source::ActiveModel { next_sync_at: Set(now), ..Default::default() };
-    let touched = source::Entity::update_many()
-        .set(due)
-        .filter(source::Column::Id.eq(source_id))
-        .filter(source::Column::Status.eq(SourceStatus::Active))
+    source::Entity::update_many().set(due).filter(source::Column::Id.eq(source_id)).exec(db).await?;
+    enqueue(db, queued(&source, mode, trigger, now), now).await
+}
+
+/// Touches the source's row: whoever claims or finishes its syncs is in line with the caller's transaction from now on.
+async fn lock(db: &impl ConnectionTrait, id: SourceId) -> Result<Option<source::Model>, DbErr> {
+    source::Entity::update_many()
+        .col_expr(source::Column::NextSyncAt, Expr::col(source::Column::NextSyncAt))
+        .filter(source::Column::Id.eq(id))
         .exec(db)
         .await?;
-    if touched.rows_affected == 0 {
-        return Err(Error::NotActive);
-    }
-    let open = open(db, &[source_id]).await?;
-    if let Some(sync) = open.iter().find(|sync| answers(sync, mode, trigger)) {
+    source::Entity::find_by_id(id).one(db).await
+}
+
+/// The same for a source that shall be worked on.
+async fn lock_active(db: &impl ConnectionTrait, id: SourceId) -> Result<source::Model, Error> {
+    let source = lock(db, id).await?;
+    source.filter(|source| source.status == SourceStatus::Active).ok_or(Error::NotActive)
+}
+
+/// Makes a sync the one next of its source, unless there is one that answers it.
+async fn enqueue(db: &impl ConnectionTrait, next: Model, now: DateTime<Utc>) -> Result<Requested, Error> {
+    let open = open(db, &[next.source_id]).await?;
+    if let Some(sync) = open.iter().find(|sync| answers(sync, &next)) {
         return Ok(Requested::Existing(sync.clone()));
     }
-    let Some(source) = source::Entity::find_by_id(source_id).one(db).await? else {
-        return Err(Error::NotActive);
-    };
-    let next = queued(&source, mode, trigger, now);
     if let Some(displaced) = open.iter().find(|sync| sync.status == SyncStatus::Queued) {
         let by = Problem::new(
             "superseded",
@@ -128,12 +142,15 @@ pub async fn request_in(
     Ok(Requested::Queued(next))
 }
 
-fn answers(sync: &Model, mode: SyncMode, trigger: SyncTrigger) -> bool {
-    match (sync.status, trigger) {
+fn answers(sync: &Model, next: &Model) -> bool {
+    if sync.applies != next.applies {
+        return false;
+    }
+    match (sync.status, next.trigger) {
         (SyncStatus::Queued, SyncTrigger::Selection) => sync.mode != SyncMode::Plan,
-        (SyncStatus::Queued, _) => sync.mode == mode,
+        (SyncStatus::Queued, _) => sync.mode == next.mode,
         (_, SyncTrigger::Selection) => false,
-        _ => sync.mode == mode && sync.observed_at.is_none() && !sync.cancel_requested,
+        _ => sync.mode == next.mode && sync.observed_at.is_none() && !sync.cancel_requested,
     }
 }
 
@@ -243,86 +260,4 @@ pub async fn cancel(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<Option<
     let cancelled = Entity::find_by_id(sync.id).one(&transaction).await?;
     transaction.commit().await?;
     Ok(cancelled)
-}
-
-/// The holds of these sources, with how many removals each has.
-pub async fn holds(db: &impl ConnectionTrait, ids: &[SourceId]) -> Result<Vec<Held>, DbErr> {
-    let holds =
-        hold::Entity::find().filter(hold::Column::SourceId.is_in(ids.iter().copied())).all(db).await?;
-    if holds.is_empty() {
-        return Ok(Vec::new());
-    }
-    let counted: Vec<(SourceId, i64)> = held_removal::Entity::find()
-        .select_only()
-        .column(held_removal::Column::SourceId)
-        .column_as(held_removal::Column::DocumentId.count(), "count")
-        .filter(held_removal::Column::SourceId.is_in(holds.iter().map(|hold| hold.source_id)))
-        .filter(held_removal::Column::Approved.eq(false))
-        .group_by(held_removal::Column::SourceId)
-        .into_tuple()
-        .all(db)
-        .await?;
-    let removals = |id| counted.iter().find(|(of, _)| *of == id).map_or(0, |(_, count)| count.unsigned_abs());
-    Ok(holds.into_iter().map(|hold| Held { removals: removals(hold.source_id), hold }).collect())
-}
-
-/// Approves what a sync holds and requests the sync that looks again and applies it. `None` if it holds nothing, or not
-/// what its source holds now.
-pub async fn approve(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<Option<Requested>, Error> {
-    let transaction = db.begin().await?;
-    let requested =
-        request_in(&transaction, seen.source_id, SyncMode::Delta, SyncTrigger::Manual, now).await?;
-    if !decide(&transaction, seen, true, now).await? {
-        return Ok(None);
-    }
-    transaction.commit().await?;
-    Ok(Some(requested))
-}
-
-/// Keeps what a sync holds in the store until the set changes. False if it holds nothing, or not what its source holds
-/// now.
-pub async fn reject(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<bool, DbErr> {
-    let transaction = db.begin().await?;
-    let decided = decide(&transaction, seen, false, now).await?;
-    transaction.commit().await?;
-    Ok(decided)
-}
-
-/// The sync that found what a source holds.
-pub async fn holding(db: &impl ConnectionTrait, source_id: SourceId) -> Result<Option<SyncId>, DbErr> {
-    Ok(hold::Entity::find_by_id(source_id).one(db).await?.map(|hold| hold.sync_id))
-}
-
-async fn decide(
-    db: &impl ConnectionTrait,
-    seen: &Model,
-    approved: bool,
-    now: DateTime<Utc>,
-) -> Result<bool, DbErr> {
-    let decision = hold::ActiveModel { rejected: Set(!approved), updated_at: Set(now), ..Default::default() };
-    let decided = hold::Entity::update_many()
-        .set(decision)
-        .filter(hold::Column::SourceId.eq(seen.source_id))
-        // Meanwhile there may be more than the person saw; that is another sync's.
-        .filter(hold::Column::SyncId.eq(seen.id))
-        .exec(db)
-        .await?;
-    if decided.rows_affected == 0 {
-        return Ok(false);
-    }
-    held_removal::Entity::update_many()
-        .col_expr(held_removal::Column::Approved, Expr::value(approved))
-        .filter(held_removal::Column::SourceId.eq(seen.source_id))
-        .exec(db)
-        .await?;
-    let hold = hold::Entity::find_by_id(seen.source_id).one(db).await?;
-    // Whoever approves what another account does not see has accepted that account.
-    if let Some(account) = hold.and_then(|hold| hold.account_id).filter(|_| approved) {
-        source::Entity::update_many()
-            .col_expr(source::Column::AccountId, Expr::value(account))
-            .filter(source::Column::Id.eq(seen.source_id))
-            .exec(db)
-            .await?;
-    }
-    Ok(true)
 }

@@ -1,10 +1,14 @@
 //! Syncs over HTTP.
 
+mod decisions;
+mod view;
+
 use actix_web::{HttpResponse, get, http::header::LOCATION, post, web};
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
+
+use view::{Change, Sync};
 
 use super::{
     found,
@@ -17,14 +21,12 @@ use crate::{
         extract::{Read, Sync as MaySync},
     },
     entity::{
-        Counts, Evidence, Problem as Trouble, change,
-        change::{ChangeKind, ChangeOutcome},
         source,
         source::SourceStatus,
-        sync::{Model, SyncMode, SyncStatus, SyncStep, SyncTrigger},
+        sync::{SyncMode, SyncStatus, SyncTrigger},
     },
     http::{Json, Kind, Page, Paging, Problem, Query},
-    ids::{ChangeId, DocumentId, SourceId, SyncId},
+    ids::{ChangeId, SourceId, SyncId},
     sources,
 };
 
@@ -36,97 +38,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(show_sync)
         .service(list_changes)
         .service(cancel_sync)
-        .service(approve_sync)
-        .service(reject_sync);
-}
-
-/// One piece of work on a source, from its trigger to its finish.
-#[derive(Debug, Serialize, ToSchema)]
-struct Sync {
-    id: SyncId,
-    source_id: SourceId,
-    trigger: SyncTrigger,
-    mode: SyncMode,
-    status: SyncStatus,
-    step: SyncStep,
-    /// Changes carried out.
-    #[schema(examples(120))]
-    done: i64,
-    /// Changes known to be wanted; `null` until something is known.
-    #[schema(examples(745))]
-    total: Option<i64>,
-    /// What came of them.
-    counts: Counts,
-    /// When it will be finished at the speed it has had; `null` unless it is running.
-    eta: Option<DateTime<Utc>>,
-    /// Whether it was asked to stop and has not yet.
-    cancel_requested: bool,
-    /// What hinders or hindered it, and what to do about it.
-    problem: Option<Trouble>,
-    /// It waits until then, because a vendor asked for it.
-    not_before: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
-    started_at: Option<DateTime<Utc>>,
-    finished_at: Option<DateTime<Utc>>,
-}
-
-impl Sync {
-    fn of(row: Model, now: DateTime<Utc>) -> Self {
-        Self {
-            eta: super::eta(&row, now),
-            id: row.id,
-            source_id: row.source_id,
-            trigger: row.trigger,
-            mode: row.mode,
-            status: row.status,
-            step: row.step,
-            done: row.done,
-            total: row.total,
-            counts: row.counts,
-            cancel_requested: row.cancel_requested && row.finished_at.is_none(),
-            problem: row.problem,
-            not_before: row.not_before,
-            created_at: row.created_at,
-            started_at: row.started_at,
-            finished_at: row.finished_at,
-        }
-    }
-}
-
-/// One page that a sync changed, or would change.
-#[derive(Debug, Serialize, ToSchema)]
-struct Change {
-    id: ChangeId,
-    /// Absent if the document is not listed any more, or was only planned.
-    document_id: Option<DocumentId>,
-    #[schema(examples("98306"))]
-    page_id: String,
-    #[schema(examples("Annual leave"))]
-    title: String,
-    kind: ChangeKind,
-    outcome: ChangeOutcome,
-    /// A stable word for why.
-    #[schema(examples("trashed"))]
-    reason: Option<String>,
-    /// What proves that it must leave, or makes it suspect; given for removals that are held, too.
-    evidence: Option<Evidence>,
-    created_at: DateTime<Utc>,
-}
-
-impl From<change::Model> for Change {
-    fn from(row: change::Model) -> Self {
-        Self {
-            id: row.id,
-            document_id: row.document_id,
-            page_id: row.page_id,
-            title: row.title,
-            kind: row.kind,
-            outcome: row.outcome,
-            reason: row.reason,
-            evidence: row.evidence,
-            created_at: row.created_at,
-        }
-    }
+        .service(decisions::approve_sync)
+        .service(decisions::reject_sync);
 }
 
 impl From<store::Error> for Problem {
@@ -176,7 +89,8 @@ fn requested(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct StartSync {
-    /// `delta` finds and applies what changed, `full` verifies every page, `plan` finds what changed and applies nothing.
+    /// `delta` finds and applies what changed, `full` verifies every page, `plan` finds what changed and applies nothing:
+    /// it can be approved.
     mode: SyncMode,
 }
 
@@ -277,7 +191,8 @@ struct ListChanges {
 
 /// Lists what a sync did, or would do.
 ///
-/// In the order in which it was found, one page of the wiki a change.
+/// In the order in which it was found, one page of the wiki a change. The changes of a plan (outcome `planned`, or `held`
+/// if nobody but a person would let them happen) tell what they would cost.
 #[utoipa::path(
     tag = "syncs",
     params(SyncId, ListChanges),
@@ -324,69 +239,4 @@ async fn cancel_sync(
     let mut response = if is_cancelled { HttpResponse::Ok() } else { HttpResponse::Accepted() };
     response.insert_header((LOCATION, format!("/v1/syncs/{}", row.id)));
     Ok(response.json(Sync::of(row, now)))
-}
-
-/// Why there is nothing to decide on a sync, naming the one that there is, if any.
-async fn not_holding(app: &App, source: SourceId) -> Result<Problem, Problem> {
-    Ok(match store::holding(app.db.read(), source).await? {
-        Some(holding) => {
-            let detail = format!("{holding} holds what waits for a decision now; look at its changes.");
-            Problem::new(Kind::Conflict, detail).with("sync_id", holding.to_string())
-        }
-        None => Problem::new(Kind::Conflict, "Nothing is held for a decision."),
-    })
-}
-
-/// Approves the removals that a sync held.
-///
-/// The sync that is answered looks at each of them again and removes those of which the evidence is still true. Approve
-/// the `sync_id` of the source's `held_plan`: once there is more to decide on, it is another.
-#[utoipa::path(
-    tag = "syncs",
-    params(SyncId),
-    security(("bearer" = ["sync"])),
-    responses(
-        (status = 200, description = "A sync that has not looked yet applies them.", body = Sync),
-        (status = 202, description = "The sync that applies them is queued.", body = Sync),
-        (status = 409, description = "The sync does not hold what waits for a decision (with the `sync_id` of the one that does, if any), or the source is paused, blocked or being deleted."),
-    ),
-)]
-#[post("/v1/syncs/{id}/approve")]
-async fn approve_sync(
-    app: web::Data<App>,
-    caller: Require<MaySync>,
-    id: web::Path<SyncId>,
-) -> Result<HttpResponse, Problem> {
-    let sync = found(&app, caller.workspace_id, *id).await?;
-    let source = sources::found(&app, caller.workspace_id, sync.source_id).await?;
-    match store::approve(&app.db, &sync, app.clock.now()).await.transpose() {
-        Some(approved) => requested(&app, &source, approved),
-        None => Err(not_holding(&app, source.id).await?),
-    }
-}
-
-/// Rejects the removals that a sync held.
-///
-/// The documents stay in the vector store until there is more to remove; then all of it is held for a new decision.
-#[utoipa::path(
-    tag = "syncs",
-    params(SyncId),
-    security(("bearer" = ["sync"])),
-    responses(
-        (status = 200, description = "The documents stay.", body = Sync),
-        (status = 409, description = "The sync does not hold what waits for a decision (with the `sync_id` of the one that does, if any)."),
-    ),
-)]
-#[post("/v1/syncs/{id}/reject")]
-async fn reject_sync(
-    app: web::Data<App>,
-    caller: Require<MaySync>,
-    id: web::Path<SyncId>,
-) -> Result<Json<Sync>, Problem> {
-    let now = app.clock.now();
-    let sync = found(&app, caller.workspace_id, *id).await?;
-    if !store::reject(&app.db, &sync, now).await? {
-        return Err(not_holding(&app, sync.source_id).await?);
-    }
-    Ok(Json(Sync::of(sync, now)))
 }
