@@ -1,15 +1,6 @@
 //! Bodies nobody should write: deep, huge, and made to be slow.
 
-use std::time::{Duration, Instant};
-
 use super::{body, render};
-
-fn time(storage: &str) -> Duration {
-    let began = Instant::now();
-    let rendering = render(storage);
-    assert!(rendering.markdown.ends_with('\n'));
-    began.elapsed()
-}
 
 /// A page of about `size` bytes with a bit of everything.
 fn long_page(size: usize) -> String {
@@ -52,21 +43,17 @@ fn after_too_deep_a_nest_the_page_goes_on_as_usual() {
 }
 
 #[test]
-fn a_page_of_five_megabytes_takes_a_moment() {
-    let taken = time(&long_page(5_000_000));
-    assert!(taken < Duration::from_secs(10), "{taken:?} in an unoptimized build");
-}
-
-#[test]
-fn four_times_the_page_takes_about_four_times_the_time() {
-    let (small, large) = (long_page(2_000_000), long_page(8_000_000));
-    let best = |storage: &str| (0..3).map(|_| time(storage)).min().unwrap_or_default();
-    let (one, four) = (best(&small), best(&large));
-    assert!(four < one * 8, "{one:?} became {four:?}");
+fn a_page_of_five_megabytes_is_kept_whole() {
+    let storage = long_page(5_000_000);
+    let markdown = render(&storage).markdown;
+    for (tag, text) in [("<h2>", "### Section & more"), ("<![CDATA[", "let y = 2;"), ("<li>two", "- two")] {
+        assert_eq!(markdown.matches(text).count(), storage.matches(tag).count(), "{tag}");
+    }
 }
 
 #[test]
 fn no_repetition_makes_the_converter_slow_or_its_text_huge() {
+    // What took time that grows with the square of this would stall the suite.
     const SIZE: usize = 100_000;
     for unit in [
         "<",
@@ -113,10 +100,7 @@ fn no_repetition_makes_the_converter_slow_or_its_text_huge() {
         "<th colspan=\"999\">",
     ] {
         let storage = unit.repeat(SIZE / unit.len());
-        let began = Instant::now();
         let written = render(&storage).markdown.len();
-        let taken = began.elapsed();
-        assert!(taken < Duration::from_secs(10), "{unit} took {taken:?}");
         assert!(written <= 6 * storage.len() + 4096, "{unit} became {written} bytes");
     }
 }
