@@ -1,13 +1,21 @@
 //! Carries out steps. What the wiki or Tidegate would refuse a person does not happen.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::TimeDelta;
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, QueryOrder};
 use simulator::{Id, IndexingRule, Kind, Outcome, Place, Refused, Status, confluence::Site};
 use tidegate::{
     entity::{
+        connection::{self, ConnectionStatus},
+        document,
+        file::{self, FileRole},
         hold,
+        knowledge_base::{self, KnowledgeBaseStatus},
+        reconcile::{ReconcileKind, ReconcileTrigger},
         selection::{self, SelectionKind, SelectionMode, SelectionStatus},
         source::SourceStatus,
         sync::{self, SyncMode, SyncStatus, SyncTrigger},
@@ -15,13 +23,14 @@ use tidegate::{
     ids::{SelectionId, SourceId},
     knowledge_bases,
     openai::{AttributeValue, Attributes},
-    sources::store::{self as sources, Edit},
+    reconciles::store as reconciles,
+    sources::store::{self as sources, Edit, Patch},
     syncs::store as syncs,
 };
 
 use super::{
     steps::{Pick, Spot, Step, Words},
-    town::{Foreign, Town, Violation},
+    town::{Feeder, Foreign, Town, Violation},
 };
 
 impl Words {
@@ -48,7 +57,10 @@ impl Town {
             Step::Cancel(source) => self.cancel(self.id(source)).await,
             Step::Approve(source) => self.approve(self.id(source)).await,
             Step::Reject(source) => self.reject(self.id(source)).await,
+            Step::DeleteSource(source) => self.delete_source(source).await,
+            Step::Reconcile(source) => self.reconcile(source).await,
             Step::Stranger { store, attached } => self.stranger(store, attached).await,
+            Step::Tamper { which, deletes } => self.tamper(which, deletes).await,
             Step::Tick { after } => {
                 self.tick(after).await?;
                 self.check().await?;
@@ -57,7 +69,10 @@ impl Town {
                 self.in_trouble = true;
                 trouble.begin(&self.simulator);
             }
-            Step::Calm => self.calm(),
+            Step::Calm => {
+                self.calm();
+                self.mend().await;
+            }
             Step::Indexing { takes } => {
                 self.simulator.openai().habits.indexing = Duration::from_secs(takes.into());
             }
@@ -67,6 +82,7 @@ impl Town {
                 self.simulator.openai().indexing(IndexingRule::new("", outcome).times(files.into()));
             }
             Step::ExpireTokens => self.simulator.expire_tokens(),
+            Step::Revoke => self.simulator.revoke_grants(),
             Step::Jump(seconds) => {
                 let clock = self.simulator.clock();
                 clock.set(clock.now_utc() + TimeDelta::seconds(seconds.into()));
@@ -140,6 +156,10 @@ impl Town {
             Step::Show(node) => self.at(node, |site, id| site.restrict(id, None))?,
             Step::HideSpace(space) => self.limit(space, true)?,
             Step::ShowSpace(space) => self.limit(space, false)?,
+            Step::DeleteSpace(space) => {
+                let (site, space) = self.spaces[usize::from(space) % self.spaces.len()];
+                self.sites[site].delete_space(space)?;
+            }
             _ => {}
         }
         Ok(())
@@ -276,6 +296,70 @@ impl Town {
         if let Some(holding) = self.holding(source).await {
             syncs::reject(&self.app.db, &holding, self.now()).await.unwrap();
         }
+    }
+
+    /// Deletes a source with its documents, unless it is the last one.
+    async fn delete_source(&mut self, source: u8) {
+        if self.feeders.len() > 1 {
+            let feeder = self.feeders.remove(usize::from(source) % self.feeders.len());
+            sources::begin_delete(&self.app.db, feeder.id, false, self.now()).await.unwrap();
+        }
+    }
+
+    async fn reconcile(&self, source: u8) {
+        let feeder = &self.feeders[usize::from(source) % self.feeders.len()];
+        let row = self.knowledge_base(feeder).await;
+        let (kind, trigger) = (ReconcileKind::Reconcile, ReconcileTrigger::Manual);
+        let wanted = reconciles::queued(&row, kind, trigger, false, self.now());
+        reconciles::request(&self.app.db, wanted).await.unwrap();
+    }
+
+    /// People do what they are asked to: they connect again, and see to it that the keys work.
+    pub async fn mend(&self) {
+        for feeder in &self.feeders {
+            let source = self.source(feeder.id).await;
+            let connection = source.connection_id.unwrap();
+            let connection =
+                connection::Entity::find_by_id(connection).one(self.app.db.read()).await.unwrap();
+            if connection.unwrap().status == ConnectionStatus::NeedsReconnect {
+                let connection = self.connect(source.workspace_id, feeder.site).await;
+                let patch = Patch { connection_id: Some(connection), ..Patch::default() };
+                sources::patch(&self.app.db, &source, patch, self.now()).await.unwrap();
+            }
+            if self.knowledge_base(feeder).await.status == KnowledgeBaseStatus::Blocked {
+                let db = self.app.db.write();
+                knowledge_bases::store::unblock(db, feeder.knowledge_base, self.now()).await.unwrap();
+            }
+        }
+    }
+
+    async fn knowledge_base(&self, feeder: &Feeder) -> knowledge_base::Model {
+        let row = knowledge_base::Entity::find_by_id(feeder.knowledge_base).one(self.app.db.read()).await;
+        row.unwrap().unwrap()
+    }
+
+    /// Somebody else takes one of our live files away: until that is found, its page may be missing.
+    async fn tamper(&mut self, which: Pick, deletes: bool) {
+        let files =
+            file::Entity::find().order_by_asc(file::Column::Id).all(self.app.db.read()).await.unwrap();
+        let live: Vec<_> = files.into_iter().filter(|file| file.role == FileRole::Live).collect();
+        if live.is_empty() {
+            return;
+        }
+        let file = &live[usize::from(which) % live.len()];
+        let id = file.openai_file_id.as_deref().unwrap();
+        let stores: BTreeSet<&str> = self.feeders.iter().map(|feeder| feeder.store.as_str()).collect();
+        let mut openai = self.simulator.openai();
+        for store in stores {
+            openai.lose_entry(store, id);
+        }
+        if deletes {
+            openai.lose_file(id);
+        }
+        let document = document::Entity::find_by_id(file.document_id);
+        drop(openai);
+        let document = document.one(self.app.db.read()).await.unwrap().unwrap();
+        self.live.remove(&(document.source_id, document.external_id));
     }
 
     /// The sync that found what a source holds.

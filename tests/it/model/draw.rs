@@ -148,19 +148,21 @@ impl Draw {
         }
         let source = self.number() % cast.sources;
         match self.between(0, 99) {
-            0..36 => self.tick(),
-            36..71 => self.wiki(),
-            71..80 => self.choice(source),
-            80..83 => Step::Unchoose { source, which: self.number() },
-            83..84 => Step::Pause(source),
-            84..89 => Step::Resume(source),
-            89..93 => {
+            0..35 => self.tick(),
+            35..69 => self.wiki(),
+            69..78 => self.choice(source),
+            78..81 => Step::Unchoose { source, which: self.number() },
+            81..82 => Step::Pause(source),
+            82..87 => Step::Resume(source),
+            87..91 => {
                 let mode = self.of(&[SyncMode::Delta, SyncMode::Full, SyncMode::Full, SyncMode::Plan]);
                 Step::Request { source, mode }
             }
-            93..94 => Step::Cancel(source),
-            94..96 => Step::Approve(source),
-            96..97 => Step::Reject(source),
+            91..92 => Step::Cancel(source),
+            92..94 => Step::Approve(source),
+            94..95 => Step::Reject(source),
+            95..96 => self.of(&[Step::Reconcile(source), Step::DeleteSource(source)]),
+            96..98 => Step::Tamper { which: self.pick(), deletes: self.chance(50) },
             _ => Step::Stranger { store: self.number(), attached: self.chance(70) },
         }
     }
@@ -171,7 +173,8 @@ impl Draw {
             56..68 => Step::Calm,
             68..76 => Step::Indexing { takes: self.of(&[0, 0, 30, 200, 500, 1_000]) },
             76..84 => Step::Unindexed { files: self.of(&[1, 1, 2, 5]), stuck: self.chance(40) },
-            84..89 => Step::ExpireTokens,
+            84..87 => Step::ExpireTokens,
+            87..89 => Step::Revoke,
             89..92 => Step::Jump(self.of(&[-7_200, -600, -45, 45, 600, 7_200])),
             _ => Step::Crash { after: self.of(&[70, 300, 300]), calls: self.0.random_range(0..40) },
         }
@@ -198,10 +201,16 @@ impl Draw {
         let (at, more): (&[(&'static str, &'static str)], &[Trick]) = if self.chance(45) {
             (
                 &OF_CONFLUENCE,
-                &[Trick::NextLoop, Trick::NextWithoutCursor, Trick::ForeignNext, Trick::Status(404)],
+                &[
+                    Trick::NextLoop,
+                    Trick::NextWithoutCursor,
+                    Trick::ForeignNext,
+                    Trick::Status(404),
+                    Trick::Status(401),
+                ],
             )
         } else {
-            (&OF_OPENAI, &[Trick::Quota])
+            (&OF_OPENAI, &[Trick::Quota, Trick::Status(401)])
         };
         let (method, path) = self.of(at);
         let kind = if self.chance(12) { self.of(more) } else { self.of(&common) };
@@ -231,6 +240,7 @@ impl Draw {
             85..90 => Step::Hide(node),
             90..95 => Step::Show(node),
             95..97 => Step::HideSpace(self.number()),
+            97..98 => Step::DeleteSpace(self.number()),
             _ => Step::ShowSpace(self.number()),
         }
     }

@@ -51,12 +51,14 @@ impl Town {
     /// Lets all trouble end and the worker tick until everything is as it should be.
     async fn come_to_rest(&mut self, shown: bool) -> Result<usize, Violation> {
         self.calm();
+        self.mend().await;
         for source in self.feeders.iter().map(|feeder| feeder.id) {
             self.resume(source).await;
         }
         if shown {
             for (site, space) in &self.spaces {
-                self.sites[*site].open_space(*space).unwrap();
+                // A space that was deleted stays so.
+                _ = self.sites[*site].open_space(*space);
             }
         }
         let mut last = Ok(());
@@ -69,6 +71,7 @@ impl Town {
             for source in self.feeders.iter().map(|feeder| feeder.id) {
                 self.approve(source).await;
             }
+            self.mend().await;
             if count + 1 < LEAST {
                 continue;
             }

@@ -70,6 +70,7 @@ pub enum Step {
     Show(Pick),
     HideSpace(u8),
     ShowSpace(u8),
+    DeleteSpace(u8),
     // At Tidegate.
     Choose {
         source: u8,
@@ -90,10 +91,18 @@ pub enum Step {
     Cancel(u8),
     Approve(u8),
     Reject(u8),
+    /// Its documents go, too. The last source stays.
+    DeleteSource(u8),
+    Reconcile(u8),
     // Of others, at OpenAI.
     Stranger {
         store: u8,
         attached: bool,
+    },
+    /// Somebody takes a live file of ours out of its store, and may delete it.
+    Tamper {
+        which: Pick,
+        deletes: bool,
     },
     // Time passes, and the worker ticks.
     Tick {
@@ -101,6 +110,7 @@ pub enum Step {
     },
     // The vendors have trouble.
     Trouble(Trouble),
+    /// The trouble is over, and people mend what they are asked to.
     Calm,
     /// From now on indexing takes this many seconds.
     Indexing {
@@ -113,6 +123,8 @@ pub enum Step {
     },
     /// Every access token given out so far has expired.
     ExpireTokens,
+    /// The account takes the app's access back.
+    Revoke,
     /// The vendors' clock jumps by so many seconds.
     Jump(i32),
     /// The process dies at a call of the next tick, and another starts.

@@ -12,7 +12,7 @@ use tidegate::{
     app::{App, Clock},
     engine::tick,
     entity::{selection, source},
-    ids::{KnowledgeBaseId, SourceId, WorkspaceId},
+    ids::{ConnectionId, KnowledgeBaseId, SourceId, WorkspaceId},
     sources::store as sources,
 };
 
@@ -65,6 +65,7 @@ pub struct Town {
     /// The pages that readers found after the last tick, by source.
     pub live: BTreeSet<(SourceId, String)>,
     pub in_trouble: bool,
+    oauth: bool,
     _database: TestDatabase,
 }
 
@@ -87,6 +88,7 @@ impl Town {
             said: HashMap::new(),
             live: BTreeSet::new(),
             in_trouble: false,
+            oauth: cast.oauth,
             simulator,
             _database: database,
         };
@@ -99,17 +101,17 @@ impl Town {
             self.sites.push(self.simulator.add_site("globex"));
         }
         let workspace = furnish::workspace(&self.app).await;
-        self.feed(cast, workspace, 0, None).await;
+        self.feed(workspace, 0, None).await;
         if cast.sources > 1 {
-            self.feed(cast, workspace, 0, None).await;
+            self.feed(workspace, 0, None).await;
         }
         if cast.sources > 2 {
             let other = furnish::workspace(&self.app).await;
-            self.feed(cast, other, 0, None).await;
+            self.feed(other, 0, None).await;
         }
         if cast.sources > 3 {
             let shared = (self.feeders[0].knowledge_base, self.feeders[0].store.clone());
-            self.feed(cast, workspace, 1, Some(shared)).await;
+            self.feed(workspace, 1, Some(shared)).await;
         }
         for (at, site) in self.sites.iter().enumerate() {
             // Trashing lifts what is below: nothing that is current hangs below what is not there.
@@ -124,25 +126,25 @@ impl Town {
         }
     }
 
-    async fn feed(
-        &mut self,
-        cast: Cast,
-        workspace: WorkspaceId,
-        site: usize,
-        shared: Option<(KnowledgeBaseId, String)>,
-    ) {
+    async fn feed(&mut self, workspace: WorkspaceId, site: usize, shared: Option<(KnowledgeBaseId, String)>) {
+        let connection = self.connect(workspace, site).await;
         let (app, handle) = (&self.app, &self.sites[site]);
-        let connection = if cast.oauth {
-            furnish::connect_by_oauth(app, &self.simulator, handle, workspace).await
-        } else {
-            furnish::connect(app, &self.simulator, handle, workspace).await
-        };
         let (knowledge_base, store) = match shared {
             Some(shared) => shared,
             None => furnish::knowledge_base(app, workspace).await,
         };
         let id = furnish::source(app, workspace, knowledge_base, connection, handle).await;
         self.feeders.push(Feeder { site, id, knowledge_base, store });
+    }
+
+    /// Somebody connects the account to a site, the way it is done in this history.
+    pub async fn connect(&self, workspace: WorkspaceId, site: usize) -> ConnectionId {
+        let (app, handle) = (&self.app, &self.sites[site]);
+        if self.oauth {
+            furnish::connect_by_oauth(app, &self.simulator, handle, workspace).await
+        } else {
+            furnish::connect(app, &self.simulator, handle, workspace).await
+        }
     }
 
     pub fn now(&self) -> DateTime<Utc> {
