@@ -13,6 +13,7 @@ mod m0006_remember_accounts;
 mod m0007_create_reconciles;
 mod m0008_number_the_changes_of_documents;
 mod m0011_price_plans;
+mod m0012_time_documents;
 
 /// Brings a database to the newest schema, on SQLite and on PostgreSQL.
 pub struct Migrator;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_create_reconciles::Migration),
             Box::new(m0008_number_the_changes_of_documents::Migration),
             Box::new(m0011_price_plans::Migration),
+            Box::new(m0012_time_documents::Migration),
         ]
     }
 }

@@ -1,9 +1,11 @@
 //! Documents: one page of a source each, and what became of it.
 
+mod freshness;
 mod listed;
 pub mod routes;
 pub mod store;
 
+pub use freshness::{Freshness, Lag, Waiting};
 pub use listed::Listed;
 
 use serde::Serialize;

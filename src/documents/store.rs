@@ -1,16 +1,17 @@
 //! The statements about documents that clients read and retry.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, RelationDef,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef,
     sea_query::{Expr, ExprTrait, Func, IntoCondition, LikeExpr},
 };
 
-use super::listed::Asked;
+use super::{Lag, Waiting, listed::Asked};
 use crate::{
     app::Db,
     entity::{
@@ -194,4 +195,53 @@ pub async fn retry(db: &Db, seen: &Model, now: DateTime<Utc>) -> Result<bool, Db
         .await?;
     transaction.commit().await?;
     Ok(done.rows_affected == 1)
+}
+
+/// How soon the edits of each of these sources showed that became searchable since then; pages that were there before they
+/// were watched, and those of which a newer version waits, are left out.
+pub async fn lags(
+    db: &DatabaseConnection,
+    sources: &[SourceId],
+    since: DateTime<Utc>,
+) -> Result<HashMap<SourceId, Vec<Lag>>, DbErr> {
+    type Times = (SourceId, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>);
+    let rows = Entity::find()
+        .select_only()
+        .columns([Column::SourceId, Column::EditedAt, Column::DetectedAt, Column::SearchableAt])
+        .filter(Column::SourceId.is_in(sources.iter().copied()))
+        // As the partial index says it.
+        .filter(Expr::col(Column::Timed))
+        .filter(Column::SearchableAt.gt(since))
+        .filter(Column::Work.is_not_in([Work::Create, Work::Revise]));
+    let mut rows = rows.into_tuple::<Times>().stream(db).await?;
+    let mut lags: HashMap<SourceId, Vec<Lag>> = HashMap::new();
+    while let Some((source, edited_at, detected_at, searchable_at)) = rows.try_next().await? {
+        // A version seen later that changed no text was searchable before it was made.
+        if searchable_at >= detected_at {
+            lags.entry(source).or_default().push(Lag::between(edited_at, detected_at, searchable_at));
+        }
+    }
+    Ok(lags)
+}
+
+/// What waits in each of these sources. Pages that Confluence no longer shows wait for a sign of life, and do not count.
+pub async fn waiting(
+    db: &impl ConnectionTrait,
+    sources: &[SourceId],
+) -> Result<HashMap<SourceId, Waiting>, DbErr> {
+    let rows: Vec<(SourceId, i64, Option<DateTime<Utc>>)> = Entity::find()
+        .select_only()
+        .column(Column::SourceId)
+        .column_as(Column::Id.count(), "pages")
+        .column_as(Column::DetectedAt.min(), "oldest_detected_at")
+        .filter(Column::SourceId.is_in(sources.iter().copied()))
+        .filter(Condition::any().add(Work::Create.is()).add(Work::Revise.is()))
+        .filter(Column::State.is_not_in([DocumentState::Removed, DocumentState::Suspect]))
+        .group_by(Column::SourceId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let waiting =
+        |pages: i64, oldest_detected_at| Waiting { pages: pages.unsigned_abs(), oldest_detected_at };
+    Ok(rows.into_iter().map(|(source, pages, oldest)| (source, waiting(pages, oldest))).collect())
 }

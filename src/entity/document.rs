@@ -92,7 +92,10 @@ pub struct Model {
     /// When the wanted version was made, by Confluence's clock.
     pub edited_at: DateTimeUtc,
     pub detected_at: DateTimeUtc,
+    /// When the text of its newest version could first be found.
     pub searchable_at: Option<DateTimeUtc>,
+    /// Whether these times tell how soon an edit shows: not where the page was there before it was watched.
+    pub timed: bool,
     pub verified_at: Option<DateTimeUtc>,
     pub suspect_since: Option<DateTimeUtc>,
     pub evidence: Option<Evidence>,

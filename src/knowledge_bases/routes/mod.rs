@@ -1,5 +1,6 @@
 //! Knowledge bases over HTTP.
 
+mod freshness;
 mod search;
 mod view;
 
@@ -39,6 +40,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(show_knowledge_base)
         .service(update_knowledge_base)
         .service(delete_knowledge_base)
+        .service(freshness::show_freshness)
         .service(search::search_knowledge_base);
 }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub use selections::{Edit, Placed, list as selections_of, placed, replace as replace_selections};
-pub use situation::{Held, Situation, situations};
+pub use situation::{Held, Situation, oldest_verifications, situations};
 
 /// A source could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +143,11 @@ pub struct Patch {
     pub connection_id: Option<ConnectionId>,
     pub external_id: Option<Option<String>>,
     pub metadata: Option<Metadata>,
+}
+
+/// All sources of a knowledge base, oldest first.
+pub async fn of_knowledge_base(db: &impl ConnectionTrait, id: KnowledgeBaseId) -> Result<Vec<Model>, DbErr> {
+    Entity::find().filter(Column::KnowledgeBaseId.eq(id)).order_by_asc(Column::Id).all(db).await
 }
 
 /// Applies a patch to the revision the client saw. A new connection ends a run that still uses the old one, and what

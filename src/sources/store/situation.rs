@@ -70,7 +70,8 @@ pub async fn situations(
     Ok(all)
 }
 
-async fn oldest_verifications(
+/// When the selection of each of these sources that was verified longest ago was; `None` while one never was.
+pub async fn oldest_verifications(
     db: &impl ConnectionTrait,
     ids: &[SourceId],
 ) -> Result<HashMap<SourceId, Option<DateTime<Utc>>>, DbErr> {

@@ -1,6 +1,7 @@
 //! Stories of clients that call the API over HTTP.
 
 mod documents;
+mod freshness;
 mod gap;
 mod house;
 mod knowledge_bases;

@@ -1,5 +1,7 @@
 //! Writes what a plan makes of documents.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
@@ -9,7 +11,11 @@ use sea_orm::{
 
 use super::{PAGE, paths::want_metadata};
 use crate::{
-    engine::{facts::Fact, plan::Change, store::files},
+    engine::{
+        facts::Fact,
+        plan::Change,
+        store::{files, observed},
+    },
     entity::{
         Evidence,
         document::{self, DocumentState, Work},
@@ -25,16 +31,21 @@ pub async fn apply(
     changes: &[Change],
     now: DateTime<Utc>,
 ) -> Result<u64, DbErr> {
+    let watched = watched_since(tx, source, changes).await?;
     let mut fresh = Vec::new();
     let mut work = 0;
     for change in changes {
         match change {
-            Change::Create { document: None, fact, selection } => {
-                fresh.push(row(source, fact, *selection, now));
-                work += 1;
-            }
-            Change::Create { document: Some(document), fact, selection } => {
-                update(tx, *document, entering(fact, *selection, "returned", now)).await?;
+            Change::Create { document, fact, selection } => {
+                let timed = watched.get(selection).is_some_and(|since| fact.edited_at > *since);
+                let values = document::ActiveModel { timed: Set(timed), ..entering(fact, *selection, now) };
+                match document {
+                    None => fresh.push(row(source, fact, values, now)),
+                    Some(document) => {
+                        let reason = Set(Some("returned".to_owned()));
+                        update(tx, *document, document::ActiveModel { reason, ..values }).await?;
+                    }
+                }
                 work += 1;
             }
             Change::Revise { document, fact, selection, .. } => {
@@ -57,10 +68,24 @@ pub async fn apply(
     Ok(work)
 }
 
+/// Since when the selections that bring pages in are watched: what was edited before was there at the first load, or
+/// came from elsewhere.
+async fn watched_since(
+    tx: &impl ConnectionTrait,
+    source: &source::Model,
+    changes: &[Change],
+) -> Result<HashMap<SelectionId, DateTime<Utc>>, DbErr> {
+    if !changes.iter().any(|change| matches!(change, Change::Create { .. })) {
+        return Ok(HashMap::new());
+    }
+    let selections = observed::selections(tx, source.id).await?;
+    Ok(selections.into_iter().filter_map(|selection| Some((selection.id, selection.verified_at?))).collect())
+}
+
 fn row(
     source: &source::Model,
     fact: &Fact,
-    selection: SelectionId,
+    values: document::ActiveModel,
     now: DateTime<Utc>,
 ) -> document::ActiveModel {
     document::ActiveModel {
@@ -71,15 +96,15 @@ fn row(
         external_id: Set(fact.page_id.clone()),
         refused_sha256: Set(None),
         created_at: Set(now),
-        ..entering(fact, selection, "new", now)
+        ..values
     }
 }
 
-/// A page that is to be brought in, and why.
-fn entering(fact: &Fact, selection: SelectionId, reason: &str, now: DateTime<Utc>) -> document::ActiveModel {
+/// A page that is to be brought in.
+fn entering(fact: &Fact, selection: SelectionId, now: DateTime<Utc>) -> document::ActiveModel {
     document::ActiveModel {
         state: Set(DocumentState::Pending),
-        reason: Set(Some(reason.to_owned())),
+        reason: Set(Some("new".to_owned())),
         message: Set(None),
         work: Set(Work::Create),
         wanted_version: Set(fact.version),
@@ -145,6 +170,16 @@ async fn revise(
             Expr::case(Expr::col(document::Column::LiveVersion).is_null(), Work::Create)
                 .finally(Work::Revise)
                 .into(),
+        )
+        // What waits in a first load goes on waiting in it.
+        .col_expr(
+            document::Column::Timed,
+            Expr::case(
+                Expr::col(document::Column::LiveVersion).is_null(),
+                Expr::col(document::Column::Timed),
+            )
+            .finally(true)
+            .into(),
         )
         .filter(document::Column::Id.eq(id))
         .exec(tx)

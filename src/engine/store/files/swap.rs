@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, ExprTrait, Query},
+    sea_query::{Expr, ExprTrait, Func, Query},
 };
 
 use super::retiring::retire_where;
@@ -78,7 +78,16 @@ async fn make_live(tx: &impl ConnectionTrait, files: &[FileId], now: DateTime<Ut
         )
         .col_expr(document::Column::LiveVersion, live_version())
         .col_expr(document::Column::RenderedVersion, live_version())
-        .col_expr(document::Column::SearchableAt, Expr::value(now))
+        .col_expr(
+            document::Column::SearchableAt,
+            Expr::case(
+                Expr::col(document::Column::RenderedVersion).eq(live_version()),
+                // Moved to another space, or put there again: it could be found since then.
+                Func::coalesce([Expr::col(document::Column::SearchableAt), Expr::value(now)]),
+            )
+            .finally(now)
+            .into(),
+        )
         .col_expr(document::Column::Failures, Expr::value(0))
         .col_expr(document::Column::RetryAt, Expr::value(Option::<DateTime<Utc>>::None))
         .col_expr(document::Column::UpdatedAt, Expr::value(now))
