@@ -1,15 +1,22 @@
-//! Ticks over what a first sync brought in: nothing changed, then a little; and a look at its documents.
+//! Ticks over what a first sync brought in: nothing changed, then a little, then a reconcile; and a look at its documents.
+
+use tidegate::{
+    engine::tick,
+    entity::reconcile::{ReconcileKind, ReconcileTrigger},
+    reconciles::store::{self as reconciles, Requested},
+};
 
 use crate::{bare, first, listing, service::Service, table::Row};
 
 const EDITS: usize = 10;
 const DELETIONS: usize = 5;
 
-/// A first sync, an unchanged tick, a tick with some changes, a listing.
+/// A first sync, an unchanged tick, a tick with some changes, a reconcile, a listing.
 pub async fn measure(pages: usize) -> anyhow::Result<Vec<Row>> {
     let (service, mut rows) = first::without_latency(pages).await?;
     rows.extend(unchanged(&service, pages as u64).await?);
     rows.extend(changed(&service, pages).await?);
+    rows.extend(reconciled(&service, (pages - DELETIONS) as u64).await?);
     rows.extend(listing::measure(&service, pages).await?);
     rows.extend(bare::measure(&service, pages).await?);
     Ok(rows)
@@ -70,5 +77,23 @@ async fn changed(service: &Service, pages: usize) -> anyhow::Result<Vec<Row>> {
             .floor(format!("2(c+r) = {}", 2 * retired))
             .target(format!("{}", 2 * retired), deletes == 2 * retired),
         Row::new("… duration, CPU of service and simulator", first::times(took)),
+    ])
+}
+
+async fn reconciled(service: &Service, files: u64) -> anyhow::Result<Vec<Row>> {
+    let app = &service.app;
+    let (kind, trigger) = (ReconcileKind::Reconcile, ReconcileTrigger::Manual);
+    let wanted = reconciles::queued(&service.knowledge_base, kind, trigger, false, app.clock.now());
+    let Requested::Queued(row) = reconciles::request(&app.db, wanted).await? else {
+        anyhow::bail!("another reconcile is under way");
+    };
+    tick::reconcile_stores(app).await?;
+    let done = reconciles::find(app.db.read(), row.workspace_id, row.id).await?;
+    anyhow::ensure!(done.is_some_and(|row| row.finished_at.is_some()), "the reconcile did not end");
+    let calls = service.wiki.calls().await?;
+    let lists = files.div_ceil(100);
+    Ok(vec![
+        Row::at_most(format!("reconcile of {files} files: calls to OpenAI"), calls.openai(), lists + 5)
+            .floor(format!("⌈N/100⌉ = {lists}")),
     ])
 }

@@ -33,6 +33,7 @@ const INTERVAL: Duration = Duration::from_mins(5);
 pub struct Service {
     pub app: App,
     pub wiki: Wiki,
+    pub knowledge_base: knowledge_base::Model,
     pub source: source::Model,
     _folder: tempfile::TempDir,
 }
@@ -55,9 +56,9 @@ impl Service {
         let wiki = Wiki::start(pages)?;
         let folder = tempfile::tempdir()?;
         let app = App::open(settings(&wiki, &folder)?, Clock::manual(Clock::System.now())).await?;
-        let source = furnish(&app, &wiki).await?;
+        let (knowledge_base, source) = furnish(&app, &wiki).await?;
         wiki.calls().await?;
-        Ok(Self { app, wiki, source, _folder: folder })
+        Ok(Self { app, wiki, knowledge_base, source, _folder: folder })
     }
 
     /// Ticks once the interval has passed again.
@@ -94,8 +95,8 @@ fn settings(wiki: &Wiki, folder: &tempfile::TempDir) -> anyhow::Result<Settings>
     })
 }
 
-/// A workspace whose one source selects the whole space.
-async fn furnish(app: &App, wiki: &Wiki) -> anyhow::Result<source::Model> {
+/// A knowledge base of a new workspace, whose one source selects the whole space.
+async fn furnish(app: &App, wiki: &Wiki) -> anyhow::Result<(knowledge_base::Model, source::Model)> {
     let workspace_id = WorkspaceId::new();
     let row = workspace::ActiveModel {
         id: Set(workspace_id),
@@ -131,7 +132,8 @@ async fn furnish(app: &App, wiki: &Wiki) -> anyhow::Result<source::Model> {
     let source = source(app, &connection, &knowledge_base, cloud_id);
     let selection = selection(app, source.id, &wiki.at.space);
     let source = sources::store::insert(&app.db, source, vec![selection], app.clock.now()).await;
-    source.map_err(|error| anyhow!("no source: {error:?}"))
+    let source = source.map_err(|error| anyhow!("no source: {error:?}"))?;
+    Ok((knowledge_base, source))
 }
 
 fn source(
