@@ -4,6 +4,7 @@
 //! `TIDEGATE_ANOMALY_EVERY` says at how many of the points where a process may die it does: 1 for all of them.
 
 mod matrix;
+mod reconcile;
 mod scenario;
 mod settled;
 
