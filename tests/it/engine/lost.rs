@@ -61,6 +61,45 @@ async fn a_lost_store_blocks_the_knowledge_base_and_is_not_made_anew() {
 }
 
 #[tokio::test]
+async fn an_expired_store_blocks_the_knowledge_base() {
+    let (world, _, page) = World::with_a_page().await;
+    let url = format!("{}/vector_stores/{}", world.simulator.openai_url(), world.store);
+    let days = serde_json::json!({ "expires_after": { "anchor": "last_active_at", "days": 1 } });
+    let set = reqwest::Client::new().post(url).bearer_auth("sk-simulated").json(&days).send().await.unwrap();
+    assert!(set.status().is_success());
+    world.wait(TimeDelta::days(2));
+    world.site.edit(page, "<p>New.</p>").unwrap();
+
+    world.ticks(2).await;
+
+    let knowledge_base = world.knowledge_base().await.unwrap();
+    assert_eq!(knowledge_base.status, KnowledgeBaseStatus::Blocked);
+    assert_eq!(knowledge_base.problem.unwrap().code, "store_expired");
+    assert_eq!(world.document(page).await.live_version, Some(1), "nothing is thrown away");
+}
+
+#[tokio::test]
+async fn to_a_key_of_another_project_nothing_of_ours_is_gone() {
+    let (world, _, page) = World::with_a_page().await;
+    world.simulator.openai().add_key("sk-elsewhere");
+    // The old file is to be deleted when the key is changed: that key finds neither it nor the store.
+    world.simulator.fault(Fault::on("DELETE", "/v1/*").status(503));
+    world.site.edit(page, "<p>New.</p>").unwrap();
+    world.tick().await;
+    world.simulator.clear_faults();
+    let world = world.restarted_with(|settings| settings.openai.api_key = Some("sk-elsewhere".into())).await;
+    world.ticks(2).await;
+    assert_eq!(world.knowledge_base().await.unwrap().problem.unwrap().code, "store_not_found");
+    assert_eq!(world.files(), 2);
+
+    let world = world.restarted_with(|settings| settings.openai.api_key = Some("sk-simulated".into())).await;
+    let db = world.app.db.write();
+    knowledge_bases::store::unblock(db, world.knowledge_base, world.now()).await.unwrap();
+    world.tick().await;
+    assert_eq!((world.files(), world.text(page).as_str()), (1, "# Runbook\n\nNew.\n"));
+}
+
+#[tokio::test]
 async fn an_exhausted_quota_pauses_and_says_so() {
     let (world, _, page) = World::with_a_page().await;
     world.simulator.openai().out_of_quota = true;

@@ -78,7 +78,13 @@ impl World {
 
     /// The same world after the service has been started anew.
     pub async fn restarted(self) -> Self {
-        let settings = Settings::clone(&self.app.settings);
+        self.restarted_with(|_| {}).await
+    }
+
+    /// The same, with other settings.
+    pub async fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::clone(&self.app.settings);
+        change(&mut settings);
         let clock = Clock::manual(self.now());
         let Self { simulator, site, app, knowledge_base, source, store, _database: database } = self;
         drop(app);
