@@ -14,6 +14,7 @@ mod m0007_create_reconciles;
 mod m0008_number_the_changes_of_documents;
 mod m0011_price_plans;
 mod m0012_time_documents;
+mod m0013_remember_hidden_spaces;
 
 /// Brings a database to the newest schema, on SQLite and on PostgreSQL.
 pub struct Migrator;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_number_the_changes_of_documents::Migration),
             Box::new(m0011_price_plans::Migration),
             Box::new(m0012_time_documents::Migration),
+            Box::new(m0013_remember_hidden_spaces::Migration),
         ]
     }
 }

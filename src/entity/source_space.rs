@@ -15,6 +15,8 @@ pub struct Model {
     pub name: String,
     /// The newest change that was persisted, by Confluence's clock.
     pub watermark: Option<DateTimeUtc>,
+    /// Since when it cannot be seen.
+    pub hidden_since: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

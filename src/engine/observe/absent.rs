@@ -10,12 +10,11 @@ use crate::{
     confluence::{MOST_IDS, Node, Page, Status},
     engine::{
         facts::{Coverage, Fact, Known, Verdict},
-        plan::{self, Change, Found, Origin},
+        plan::{self, Found, Origin},
         stop::Stop,
         store,
     },
     entity::{
-        Evidence, EvidenceKind,
         document::DocumentState,
         selection::{self, SelectionKind, SelectionMode, SelectionStatus},
     },
@@ -109,9 +108,7 @@ impl Observation<'_> {
         let is_lost =
             |document: &Known| document.selection_id.is_some_and(|selection| lost.contains(&selection));
         let (offered, others): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_lost);
-        let call = "the space has not been visible for 24 hours".to_owned();
-        let evidence = Evidence { kind: EvidenceKind::Unreachable, at: now, call };
-        let offer = |document: Known| Change::Remove { document: document.id, evidence: evidence.clone() };
+        let offer = |document: Known| plan::unreachable(document.id, now);
         self.persist(offered.into_iter().map(offer).collect()).await?;
         Ok(others)
     }
@@ -143,6 +140,7 @@ impl Observation<'_> {
                 }
                 let found = match pages.get(&document.page_id) {
                     Some(page) => self.found(page.clone()),
+                    None if !self.visible.contains(&document.space_id) => self.hidden(document),
                     None => self.look_singly(document, singles).await?,
                 };
                 let origin = self.origin(document);
@@ -189,6 +187,13 @@ impl Observation<'_> {
             }),
             Status::Draft | Status::Historical | Status::Other(_) => Found::Unknown,
         }
+    }
+
+    /// What follows for a page that does not answer, like its space.
+    fn hidden(&self, document: &Known) -> Found {
+        let since = self.spaces.get(&document.space_id).and_then(|space| space.hidden_since);
+        let lasts = since.is_some_and(|since| self.run.now() - since >= UNREACHABLE);
+        if lasts { Found::Unreachable } else { Found::Hidden }
     }
 
     /// Asks for one page by itself; it counts as absent only on a connection that is proven healthy.
@@ -271,9 +276,6 @@ impl Observation<'_> {
 
     /// Whether the connection was proven healthy in this observation, as far as a space goes.
     async fn is_healthy(&mut self, space_id: &str) -> Result<bool, Stop> {
-        if !self.visible.contains(space_id) {
-            return Ok(false);
-        }
         if let Some(healthy) = self.healthy.get(space_id) {
             return Ok(*healthy);
         }

@@ -69,6 +69,9 @@ impl Observation<'_> {
                 observed::keep_space(&tx, self.run.source().id, &space.id, &space.key, &space.name).await?;
                 self.visible.insert(space.id);
             }
+            let hidden = some.iter().filter(|id| !self.visible.contains(*id)).map(String::as_str);
+            let hidden: Vec<&str> = hidden.collect();
+            observed::hide_spaces(&tx, self.run.source().id, &hidden, self.run.now()).await?;
             tx.commit().await?;
         }
         self.spaces = observed::spaces(self.run.app.db.read(), self.run.source().id).await?;

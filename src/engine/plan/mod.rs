@@ -97,6 +97,8 @@ pub enum Found {
     Absent,
     /// It did not answer, and neither did its space.
     Hidden,
+    /// The same for a day.
+    Unreachable,
     /// Nothing was proven: a call failed.
     Unknown,
 }
@@ -204,10 +206,11 @@ pub fn looked_up(document: &Known, found: Found, origin: Origin, rules: &Rules<'
     match found {
         Found::Trashed => remove(EvidenceKind::Trashed, "GET /pages?id=… answered status trashed"),
         Found::Archived => remove(EvidenceKind::Archived, "GET /pages?id=… answered status archived"),
-        Found::Absent | Found::Hidden if origin == Origin::Deselected => {
+        Found::Absent | Found::Hidden | Found::Unreachable if origin == Origin::Deselected => {
             remove(EvidenceKind::Deselected, "selections: the page's selection was taken back")
         }
         Found::Absent => absent(document, rules),
+        Found::Unreachable => Some(unreachable(document.id, rules.now)),
         Found::Hidden
         | Found::Unknown
         | Found::Current { verdict: Verdict::Unclear, .. }
@@ -231,6 +234,12 @@ pub fn looked_up(document: &Known, found: Found, origin: Origin, rules: &Rules<'
             }
         },
     }
+}
+
+/// The removal, for a person to decide on, of what nobody could see for a day.
+#[must_use]
+pub fn unreachable(document: DocumentId, now: DateTime<Utc>) -> Change {
+    remove(document, EvidenceKind::Unreachable, "the space has not been visible for 24 hours", now)
 }
 
 /// The ladder of a page that is merely absent: suspect first, removed when it has been absent for long enough.

@@ -180,6 +180,9 @@ fn a_page_that_is_hidden_with_its_space_leaves_only_if_a_person_took_it_back() {
     let look = |origin| looked_up(&known, Found::Hidden, origin, &given.rules());
     assert_eq!((look(Origin::Stands), look(Origin::RootGone)), (None, None));
     assert_eq!(evidence(look(Origin::Deselected)), EvidenceKind::Deselected);
+    let after_a_day = |origin| evidence(looked_up(&known, Found::Unreachable, origin, &given.rules()));
+    assert_eq!(after_a_day(Origin::Stands), EvidenceKind::Unreachable, "which the guard always holds");
+    assert_eq!(after_a_day(Origin::Deselected), EvidenceKind::Deselected);
 }
 
 #[test]

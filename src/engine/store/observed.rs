@@ -100,7 +100,7 @@ pub async fn spaces(
     Ok(rows.into_iter().map(|row| (row.space_id.clone(), row)).collect())
 }
 
-/// Keeps a space's key and name; its watermark is left alone.
+/// Keeps the key and name of a space that can be seen; its watermark is left alone.
 pub async fn keep_space(
     tx: &impl ConnectionTrait,
     source: SourceId,
@@ -114,11 +114,33 @@ pub async fn keep_space(
         key: Set(key.to_owned()),
         name: Set(name.to_owned()),
         watermark: Set(None),
+        hidden_since: Set(None),
     };
     let conflict = OnConflict::columns([source_space::Column::SourceId, source_space::Column::SpaceId])
-        .update_columns([source_space::Column::Key, source_space::Column::Name])
+        .update_columns([
+            source_space::Column::Key,
+            source_space::Column::Name,
+            source_space::Column::HiddenSince,
+        ])
         .to_owned();
     source_space::Entity::insert(row).on_conflict(conflict).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Notes that spaces that were met before cannot be seen; the first time counts.
+pub async fn hide_spaces(
+    tx: &impl ConnectionTrait,
+    source: SourceId,
+    spaces: &[&str],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    source_space::Entity::update_many()
+        .col_expr(source_space::Column::HiddenSince, Expr::value(now))
+        .filter(source_space::Column::SourceId.eq(source))
+        .filter(source_space::Column::SpaceId.is_in(spaces.iter().copied()))
+        .filter(source_space::Column::HiddenSince.is_null())
+        .exec(tx)
+        .await?;
     Ok(())
 }
 

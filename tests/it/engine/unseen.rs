@@ -100,6 +100,55 @@ async fn a_tree_that_moved_to_another_space_is_hidden_with_that_one() {
 }
 
 #[tokio::test]
+async fn a_page_that_its_tree_left_behind_in_a_hidden_space_waits_for_a_person() {
+    let (world, space, _) = World::with_a_page().await;
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+    let root = world.site.add_page(other, "Root", "<p>0</p>").unwrap();
+    let leaf = world.site.add_child(root, "Leaf", "<p>1</p>").unwrap();
+    world.include(SelectionKind::PageTree, root).await;
+    world.tick().await;
+    assert!(world.has(leaf));
+
+    world.site.move_to(leaf, Place::Top { space: other }).unwrap();
+    world.site.move_to(root, Place::Top { space }).unwrap();
+    world.site.limit_space(other, &[]).unwrap();
+    world.ticks(3).await;
+    assert!(world.has(leaf) && world.hold().await.is_none(), "nothing proves that it left");
+
+    world.tick_after(TimeDelta::hours(24)).await;
+    let (hold, held) = world.hold().await.expect("nothing is held");
+    assert_eq!((hold.reason.as_str(), held, world.has(leaf)), ("unreachable", 1, true));
+
+    world.approve().await;
+    world.tick().await;
+    world.left(leaf, EvidenceKind::Unreachable).await;
+    assert!(world.has(root) && world.hold().await.is_none());
+}
+
+#[tokio::test]
+async fn a_page_left_behind_leaves_by_itself_once_its_space_is_seen_again() {
+    let (world, space, page) = World::with_a_page().await;
+    let other = world.site.add_space("OPS", "Operations").unwrap();
+    let root = world.site.add_page(other, "Root", "<p>0</p>").unwrap();
+    let leaf = world.site.add_child(root, "Leaf", "<p>1</p>").unwrap();
+    world.include(SelectionKind::PageTree, root).await;
+    world.tick().await;
+    world.site.move_to(leaf, Place::Top { space: other }).unwrap();
+    world.site.move_to(root, Place::Top { space }).unwrap();
+    world.site.limit_space(other, &[]).unwrap();
+    world.tick().await;
+    world.tick_after(TimeDelta::hours(24)).await;
+    assert!(world.hold().await.is_some());
+
+    world.site.open_space(other).unwrap();
+    world.tick().await;
+
+    world.holds(&[page, root]);
+    world.left(leaf, EvidenceKind::MovedOut).await;
+    assert!(world.hold().await.is_none());
+}
+
+#[tokio::test]
 async fn a_page_that_moved_out_leaves_though_a_folder_cannot_be_seen() {
     let (world, _, pages) = World::with_pages(3).await;
     let other = world.site.add_space("OPS", "Operations").unwrap();

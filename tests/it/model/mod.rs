@@ -102,7 +102,7 @@ async fn shard(at: u64) {
         }
         return;
     }
-    let usual = if database::server().is_some() { 60 } else { 264 };
+    let usual = if database::server().is_some() { 60 } else { 500 };
     let histories = number("TIDEGATE_MODEL_HISTORIES").unwrap_or(usual);
     let first = number("TIDEGATE_MODEL_FIRST").unwrap_or(0);
     let began = Instant::now();
