@@ -88,7 +88,12 @@ impl Client {
     }
 
     pub(super) fn walk<T>(&self, request: Request) -> Walk<T> {
-        Walk { client: self.clone(), request, state: State::Begin, used: HashSet::new(), item: PhantomData }
+        self.walk_from(request, None)
+    }
+
+    pub(super) fn walk_from<T>(&self, request: Request, from: Option<Cursor>) -> Walk<T> {
+        let state = from.map_or(State::Begin, State::At);
+        Walk { client: self.clone(), request, state, used: HashSet::new(), item: PhantomData }
     }
 }
 

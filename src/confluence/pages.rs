@@ -83,7 +83,13 @@ impl Client {
     /// left out without a word.
     #[must_use]
     pub fn walk_pages(&self, query: &PageQuery) -> Walk<Page> {
-        self.walk(query.request())
+        self.walk_pages_from(query, None)
+    }
+
+    /// The rest of a listing, from a cursor that an earlier walk of the same query came to.
+    #[must_use]
+    pub fn walk_pages_from(&self, query: &PageQuery, cursor: Option<Cursor>) -> Walk<Page> {
+        self.walk_from(query.request(), cursor)
     }
 
     /// One request of a listing. A cursor belongs to the query it came from: change nothing in it.

@@ -51,6 +51,8 @@ pub struct Habits {
     pub expired_token: ExpiredAnswer,
     /// Listings with a body format answer at most this many pages, whatever the limit says.
     pub pages_with_body: Option<usize>,
+    /// Listings of pages answer at most this many, whatever the limit says.
+    pub pages_listed: Option<usize>,
     /// Points an app has per hour; `None` is no wall.
     pub points_per_hour: Option<u64>,
     /// Most ids that `convert-ids-to-types` takes.

@@ -6,7 +6,6 @@ use actix_web::{HttpResponse, web};
 use super::caller::Caller;
 use super::cursor::{Page, Walk, public_path};
 use super::listing::{PageQuery, SortField};
-use super::model::Confluence;
 use super::node::{Id, Kind, Space, Status};
 use super::params::{Params, id};
 use super::refusal::Refusal;
@@ -161,7 +160,9 @@ fn page_query(params: &Params) -> Result<PageQuery, Refusal> {
 fn answer_pages(caller: &Caller, params: &Params, query: &PageQuery) -> Answer {
     let with_body = params.wants_body()?;
     let cloud = caller.cloud();
-    let limit = effective_limit(&cloud, params.limit()?, with_body);
+    let most = cloud.habits.pages_with_body.filter(|_| with_body);
+    let most = most.or(cloud.habits.pages_listed.filter(|_| query.ids.is_none()));
+    let limit = params.limit()?.min(most.unwrap_or(usize::MAX));
     let walk = Walk::read(&cloud, public_path(caller.request.path()), params, limit)?;
     let site = caller.site(&cloud);
     let mut found = site.pages(query, &caller.account, &walk.from, limit + 1);
@@ -173,11 +174,6 @@ fn answer_pages(caller: &Caller, params: &Params, query: &PageQuery) -> Answer {
     let results = json(&shapes)?;
     let page = Page { count: shapes.len(), more, last: found.pop().map(|(key, _)| key), results };
     Ok(walk.answer(&caller.request, &caller.base(&cloud), page))
-}
-
-fn effective_limit(cloud: &Confluence, limit: usize, with_body: bool) -> usize {
-    let most = cloud.habits.pages_with_body.filter(|_| with_body);
-    most.map_or(limit, |most| limit.min(most))
 }
 
 async fn read_page(caller: Caller) -> Answer {
