@@ -185,6 +185,7 @@ fn selection(app: &App, source_id: SourceId, space: &str) -> selection::Model {
         status: SelectionStatus::Ok,
         problem_since: None,
         verified_at: None,
+        listing: None,
         created_at: app.clock.now(),
     }
 }

@@ -1,5 +1,7 @@
 //! What a run learns from Confluence, and what it already knows: the inputs of [`super::plan`].
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -87,4 +89,10 @@ pub enum Coverage {
     Partial,
     /// Confluence says that the page, folder or space that names the scope is gone.
     Gone,
+}
+
+/// The order of page ids: numbers that exceed 2^53 and are kept as text, so that shorter ones come first.
+#[must_use]
+pub fn page_order(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }

@@ -15,6 +15,7 @@ mod file_name;
 pub mod guard;
 mod metadata;
 mod observe;
+mod pieces;
 mod pipeline;
 pub mod plan;
 mod planned;

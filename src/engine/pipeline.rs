@@ -4,7 +4,7 @@
 //! * Every row is committed before the call that it stands for.
 //! * When a vendor asks for a pause, nothing new begins, what is in flight is recorded, and a later run goes on.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -71,6 +71,8 @@ async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> 
             run.more.notified().await;
             continue;
         }
+        let new = items.iter().filter(|item| item.document.work == Work::Create).count() as u64;
+        run.taken.fetch_add(new, Ordering::SeqCst);
         let uploads = match render::render(run, items).await {
             Ok(uploads) => uploads,
             Err(stop @ (Stop::Pause { .. } | Stop::Failed { .. })) => {
@@ -137,10 +139,13 @@ async fn resend(
     }
 }
 
-/// The next documents to render that were not tried in this run.
+/// The next documents to render that were not tried in this run; no new ones without points for them.
 async fn next(run: &Run) -> Result<Vec<Item>, Stop> {
     let mut items: Vec<Item> = Vec::new();
     for work in [Work::Revise, Work::Create] {
+        if work == Work::Create && !run.may_load() {
+            break;
+        }
         let mut after = None;
         while (items.len() as u64) < BODIES {
             let limit = BODIES - items.len() as u64;

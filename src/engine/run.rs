@@ -51,6 +51,10 @@ pub struct Run {
     pub access: Access,
     /// The only changes that may be made, if the sync applies a plan.
     pub approved: Option<Approved>,
+    /// The Confluence points that first loads may take in this run; absent where they are not counted.
+    pub allowance: Option<u64>,
+    /// Those that they took.
+    pub taken: AtomicU64,
     /// What was learned of the server's batches.
     pub batches: Batches,
     /// Tells the pipeline that there may be more to do.
@@ -91,6 +95,8 @@ impl Run {
             pace,
             access,
             approved,
+            allowance: None,
+            taken: AtomicU64::new(0),
             batches: Batches::default(),
             more: Notify::new(),
             progress: Mutex::new(progress),
@@ -280,6 +286,19 @@ impl Run {
     pub fn unbooked_points(&self) -> u64 {
         let spent = self.access.meter().points();
         spent - self.booked.swap(spent, Ordering::SeqCst).min(spent)
+    }
+
+    /// Whether the vendor says that most of the points are used up, by whomever.
+    #[must_use]
+    pub fn is_near_limit(&self) -> bool {
+        self.allowance.is_some() && self.access.meter().signals().near_limit
+    }
+
+    /// Whether pages may be loaded for the first time.
+    #[must_use]
+    pub fn may_load(&self) -> bool {
+        let taken = self.taken.load(Ordering::SeqCst);
+        self.allowance.is_none_or(|allowance| taken < allowance) && !self.is_near_limit()
     }
 
     /// Holds the lease while the run goes on; ends with the reason why it must not.

@@ -13,7 +13,7 @@ use super::{
     settle,
     stop::Stop,
     store::{
-        files,
+        documents, files, observed,
         syncs::{self, Claim, End, Progress},
     },
 };
@@ -21,8 +21,11 @@ use crate::{
     app::App,
     connections::access::Access,
     entity::{
-        Counts, Problem, knowledge_base,
+        Counts, Problem,
+        document::Work,
+        knowledge_base,
         knowledge_base::KnowledgeBaseStatus,
+        selection::{self, SelectionKind, SelectionStatus},
         sync::{SyncMode, SyncStatus, SyncStep, SyncTrigger},
     },
     knowledge_bases, openai,
@@ -60,7 +63,7 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
             let sync = &claim.sync;
             let progress =
                 Progress { step: SyncStep::Observe, done: sync.done, total: sync.total, counts: sync.counts };
-            return finish(app, &claim, Some(stop), None, progress, 0).await;
+            return finish(app, &claim, Some(stop), Remaining::default(), progress).await;
         }
         Err(stop) => return Err(stop),
     };
@@ -72,7 +75,8 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
         settings.openai.uploads_per_minute,
         settings.timing.deletes_per_second,
     );
-    let run = Run::new(app.clone(), claim, knowledge_base, openai, pace, access, approved);
+    let mut run = Run::new(app.clone(), claim, knowledge_base, openai, pace, access, approved);
+    run.allowance = budget::allowance(&run).await?;
     let walked = tokio::select! {
         walked = walk(&run) => walked,
         stop = run.keep_lease() => Err(stop),
@@ -87,7 +91,49 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
         knowledge_bases::store::block(app.db.write(), run.knowledge_base.id, problem.clone(), run.now())
             .await?;
     }
-    finish(app, &run.claim, stop, run.trouble(), run.progress(), candidates).await
+    let unfinished = match &stop {
+        None => unfinished(&run).await?,
+        Some(_) => None,
+    };
+    let left = Remaining { candidates, unfinished, trouble: run.trouble() };
+    finish(app, &run.claim, stop, left, run.progress()).await
+}
+
+/// What a run leaves undone.
+#[derive(Default)]
+struct Remaining {
+    /// Files that are on their way.
+    candidates: u64,
+    /// What the sync waits for, if it has not seen or loaded all that it is there for.
+    unfinished: Option<Problem>,
+    /// What hindered it.
+    trouble: Option<Stop>,
+}
+
+/// What a sync waits for that did what it could in this run, if that was not all.
+async fn unfinished(run: &Run) -> Result<Option<Problem>, Stop> {
+    let sync = &run.claim.sync;
+    if run.only_plans() || sync.applies.is_some() {
+        return Ok(None);
+    }
+    let (db, source) = (run.app.db.read(), run.source().id);
+    let is_owed = |selection: &selection::Model| {
+        selection.kind == SelectionKind::Space
+            && selection.listing.is_some()
+            && selection.status == SelectionStatus::Ok
+            && budget::is_owed(sync, selection)
+    };
+    let listing = observed::selections(db, source).await?.iter().any(is_owed);
+    let loading =
+        !run.may_load() && !documents::to_do(db, source, Work::Create, None, 1, run.now()).await?.is_empty();
+    Ok((listing || loading).then(|| {
+        let (code, message) = if run.allowance.is_some() {
+            ("confluence_quota", "The source's share of this hour's Confluence points is used up.")
+        } else {
+            ("listing_goes_on", "A space is too large to be listed in one run.")
+        };
+        Problem::new(code, message, "Nothing: the next run goes on by itself.")
+    }))
 }
 
 /// What a run needs before it begins.
@@ -169,12 +215,11 @@ async fn finish(
     app: &App,
     claim: &Claim,
     stop: Option<Stop>,
-    trouble: Option<Stop>,
+    left: Remaining,
     progress: Progress,
-    candidates: u64,
 ) -> Result<(), Stop> {
     let now = app.clock.now();
-    let end = end(app, claim, stop, trouble, progress.counts, candidates, now);
+    let end = end(app, claim, stop, left, progress.counts, now);
     let progress = if end.status == SyncStatus::Running {
         progress
     } else {
@@ -195,11 +240,11 @@ fn end(
     app: &App,
     claim: &Claim,
     stop: Option<Stop>,
-    trouble: Option<Stop>,
+    left: Remaining,
     counts: Counts,
-    candidates: u64,
     now: DateTime<Utc>,
 ) -> End {
+    let Remaining { candidates, unfinished, trouble } = left;
     let later = |wait: Duration| Some(now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
     let rest = |status, problem| End { status, not_before: None, problem, forget: false };
     match stop {
@@ -217,6 +262,10 @@ fn end(
         None if candidates > 0 && claim.sync.mode != SyncMode::Plan && now < claim.next_sync_at => {
             let not_before = later(app.settings.timing.poll_pause_most.max(Duration::from_millis(1)));
             End { not_before, ..rest(SyncStatus::Running, problem_of(trouble)) }
+        }
+        None if unfinished.is_some() => {
+            let problem = problem_of(trouble).or(unfinished);
+            End { not_before: Some(claim.next_sync_at), ..rest(SyncStatus::Running, problem) }
         }
         None => {
             let status = if claim.sync.mode == SyncMode::Plan {

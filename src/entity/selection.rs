@@ -1,6 +1,6 @@
 //! Selections: what of a site is wanted, or not.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{FromJsonQueryResult, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -46,6 +46,30 @@ pub enum SelectionStatus {
     Unreachable,
 }
 
+/// How far a space is listed that is too large to be listed at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Listing {
+    /// Where it goes on; absent at the front.
+    pub cursor: Option<String>,
+    /// The last page before that.
+    pub after: Option<String>,
+    /// What was listed, in the order of page ids: each stretch begins where the one before it ends.
+    pub stretches: Vec<Stretch>,
+    /// Until when the points that it may have as time goes by are spent.
+    pub spent_until: DateTimeUtc,
+}
+
+/// Pages that were listed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The last page; absent where the space ends.
+    pub to: Option<String>,
+    /// When they were listed.
+    pub at: DateTimeUtc,
+    /// The account that saw them, if it saw every document among them that does not leave.
+    pub account: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "selections")]
 pub struct Model {
@@ -59,8 +83,10 @@ pub struct Model {
     pub space_id: Option<String>,
     pub status: SelectionStatus,
     pub problem_since: Option<DateTimeUtc>,
-    /// When its pages were last listed completely.
+    /// Since when each of its pages has been looked for.
     pub verified_at: Option<DateTimeUtc>,
+    /// Only of spaces that are listed piece by piece.
+    pub listing: Option<Listing>,
     pub created_at: DateTimeUtc,
 }
 

@@ -105,6 +105,7 @@ fn row(source_id: SourceId, choice: &Choice, found: Found, now: DateTime<Utc>) -
         status: SelectionStatus::Ok,
         problem_since: None,
         verified_at: None,
+        listing: None,
         created_at: now,
     }
 }

@@ -98,6 +98,7 @@ mod tests {
             status: SelectionStatus::Ok,
             problem_since: None,
             verified_at: None,
+            listing: None,
             created_at: DateTime::UNIX_EPOCH,
         }
     }

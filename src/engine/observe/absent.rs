@@ -10,7 +10,9 @@ use crate::{
     confluence::{MOST_IDS, Node, Page, Status},
     engine::{
         facts::{Coverage, Fact, Known, Verdict},
+        pieces,
         plan::{self, Found, Origin},
+        run::Run,
         stop::Stop,
         store,
     },
@@ -32,22 +34,51 @@ const MOST_SINGLE_SUSPECTS: usize = 100;
 /// A space or site that has not answered for so long offers a hold.
 const UNREACHABLE: TimeDelta = TimeDelta::hours(24);
 
+/// How much may still be asked in one observation; the others are asked for in the next.
+struct Asking {
+    /// Pages asked for one by one.
+    singles: usize,
+    /// Documents asked for at all.
+    documents: u64,
+    /// Whether some were not asked for.
+    left_some: bool,
+}
+
+impl Asking {
+    fn of(run: &Run) -> Self {
+        let documents = run.allowance.map_or(u64::MAX, |points| points.max(1));
+        Self { singles: MOST_SINGLES, documents, left_some: false }
+    }
+
+    /// Whether one more page may be asked for by itself.
+    fn asks_singly(&mut self) -> bool {
+        self.left_some |= self.singles == 0;
+        let asks = self.singles > 0;
+        self.singles = self.singles.saturating_sub(1);
+        asks
+    }
+}
+
 impl Observation<'_> {
     /// Judges every document that a complete scope did not show, and every suspect.
     pub(super) async fn look_for_absent(&mut self) -> Result<(), Stop> {
-        let mut singles = MOST_SINGLE_SUSPECTS;
+        let mut asking = Asking { singles: MOST_SINGLE_SUSPECTS, ..Asking::of(self.run) };
+        let mut of_pieces = Asking::of(self.run);
         let db = self.run.app.db.clone();
         let source = self.run.source().id;
         let suspects = store::documents::suspects(db.read(), source, MOST_SUSPECTS).await?;
         let suspects =
             suspects.into_iter().filter(|document| !self.seen.contains(&document.page_id)).collect();
         let suspects = self.offer_unreachable(suspects).await?;
-        self.look_up(suspects, &mut singles).await?;
-        singles += MOST_SINGLES - MOST_SINGLE_SUSPECTS;
+        self.some_unseen |= !self.look_up(suspects, &mut asking).await?;
+        asking.singles += MOST_SINGLES - MOST_SINGLE_SUSPECTS;
+        let held = store::holds::held(db.read(), source).await?;
+        let approved: HashSet<DocumentId> =
+            held.into_iter().filter(|held| held.approved).map(|held| held.document).collect();
         let mut after = None;
         loop {
             let documents = store::documents::present_after(db.read(), source, after, PART).await?;
-            let Some(last) = documents.last() else { return Ok(()) };
+            let Some(last) = documents.last() else { break };
             after = Some(last.id);
             let unseen: Vec<Known> = documents
                 .into_iter()
@@ -57,11 +88,33 @@ impl Observation<'_> {
             let removed: HashSet<_> = self.removals.iter().map(|removal| removal.document).collect();
             let unseen = unseen.into_iter().filter(|document| !removed.contains(&document.id)).collect();
             let unseen = self.offer_unreachable(unseen).await?;
-            let (missing, elsewhere): (Vec<_>, Vec<_>) =
-                unseen.into_iter().partition(|document| self.should_have_been_seen(document));
-            self.some_unseen |= !elsewhere.is_empty();
-            self.look_up(missing, &mut singles).await?;
+            let (missing, elsewhere): (Vec<_>, Vec<_>) = unseen.into_iter().partition(|document| {
+                approved.contains(&document.id) || self.should_have_been_seen(document)
+            });
+            let (missing_in_pieces, elsewhere): (Vec<_>, Vec<_>) =
+                elsewhere.into_iter().partition(|document| self.is_missing_in_piece(document));
+            self.some_unseen |= elsewhere.iter().any(|document| !self.was_seen_in_piece(document));
+            self.some_unseen |= !self.look_up(missing, &mut asking).await?;
+            self.pieces.some_unseen |= !self.look_up(missing_in_pieces, &mut of_pieces).await?;
         }
+        self.pieces.left_open = of_pieces.left_some;
+        self.some_unseen |= self.pieces.some_unseen;
+        Ok(())
+    }
+
+    /// Whether the piece of a space that was listed now should have shown a document.
+    fn is_missing_in_piece(&self, document: &Known) -> bool {
+        let piece = document.selection_id.and_then(|selection| self.pieces.of(selection));
+        piece.is_some_and(|piece| piece.holds(&document.page_id))
+    }
+
+    /// Whether the account of this run saw a document in a piece that was listed before.
+    fn was_seen_in_piece(&self, document: &Known) -> bool {
+        let listing = self.selection(document).and_then(|selection| selection.listing.as_ref());
+        let account = self.run.access.account_id();
+        listing
+            .zip(account)
+            .is_some_and(|(listing, account)| pieces::was_seen_by(listing, &document.page_id, account))
     }
 
     fn origin(&self, document: &Known) -> Origin {
@@ -102,6 +155,7 @@ impl Observation<'_> {
             .iter()
             .filter(|selection| selection.status == SelectionStatus::Unreachable)
             .filter(|selection| self.coverage.get(&selection.id) == Some(&Coverage::Partial))
+            .filter(|selection| !self.is_visible_space(selection))
             .filter(|selection| selection.problem_since.is_some_and(|since| now - since >= UNREACHABLE))
             .map(|selection| selection.id)
             .collect();
@@ -113,9 +167,20 @@ impl Observation<'_> {
         Ok(others)
     }
 
-    /// Asks for documents by id, in bulk and then singly, and persists what follows.
-    async fn look_up(&mut self, documents: Vec<Known>, singles: &mut usize) -> Result<(), Stop> {
+    fn is_visible_space(&self, selection: &selection::Model) -> bool {
+        selection.kind == SelectionKind::Space && self.visible.contains(&selection.external_id)
+    }
+
+    /// Asks for documents by id, in bulk and then singly, and persists what follows. Answers whether each of them was seen
+    /// or is to leave.
+    async fn look_up(&mut self, documents: Vec<Known>, asking: &mut Asking) -> Result<bool, Stop> {
+        let mut all_known = true;
         for some in documents.chunks(MOST_IDS) {
+            if asking.documents == 0 {
+                asking.left_some = true;
+                return Ok(false);
+            }
+            asking.documents = asking.documents.saturating_sub(some.len() as u64);
             if self.run.is_halted() {
                 return Err(Stop::HandOver);
             }
@@ -126,7 +191,8 @@ impl Observation<'_> {
                 Ok(pages) => pages.into_iter().map(|page| (page.id.clone(), page)).collect(),
                 Err(error) => {
                     self.interrupted(error, "pages by id").await?;
-                    self.some_unseen = true;
+                    asking.left_some = true;
+                    all_known = false;
                     continue;
                 }
             };
@@ -134,18 +200,18 @@ impl Observation<'_> {
             let mut asked_for = Vec::new();
             for document in some {
                 if document.state == DocumentState::Suspect
-                    && (*singles > 0 || pages.contains_key(&document.page_id))
+                    && (asking.singles > 0 || pages.contains_key(&document.page_id))
                 {
                     asked_for.push(document.id);
                 }
                 let found = match pages.get(&document.page_id) {
                     Some(page) => self.found(page.clone()),
                     None if !self.visible.contains(&document.space_id) => self.hidden(document),
-                    None => self.look_singly(document, singles).await?,
+                    None => self.look_singly(document, asking).await?,
                 };
                 let origin = self.origin(document);
                 let is_certain = origin == Origin::RootGone && self.uncertain().is_empty();
-                let found = if is_certain { found } else { self.placed(found, singles).await? };
+                let found = if is_certain { found } else { self.placed(found, asking).await? };
                 if matches!(&found, Found::Current { verdict: Verdict::Wanted(_), .. }) {
                     self.seen.insert(&document.page_id);
                 }
@@ -160,9 +226,9 @@ impl Observation<'_> {
             let seen = judged.iter().filter(|(document, ..)| self.seen.contains(&document.page_id)).count();
             let changes = judged.into_iter().filter_map(change).collect();
             self.persist(changes).await?;
-            self.some_unseen |= seen + (self.removals.len() - before) < count;
+            all_known &= seen + (self.removals.len() - before) == count;
         }
-        Ok(())
+        Ok(all_known)
     }
 
     /// Notes that suspects were asked for: the next time others come first.
@@ -197,11 +263,10 @@ impl Observation<'_> {
     }
 
     /// Asks for one page by itself; it counts as absent only on a connection that is proven healthy.
-    async fn look_singly(&mut self, document: &Known, singles: &mut usize) -> Result<Found, Stop> {
-        if *singles == 0 {
+    async fn look_singly(&mut self, document: &Known, asking: &mut Asking) -> Result<Found, Stop> {
+        if !asking.asks_singly() {
             return Ok(Found::Unknown);
         }
-        *singles -= 1;
         let id = document.page_id.as_str();
         match self.run.ask(|client| async move { client.page(id).await }.boxed()).await? {
             Ok(page) => Ok(self.found(page)),
@@ -218,7 +283,7 @@ impl Observation<'_> {
     /// A page that no listing showed may have moved meanwhile, from a tree that was listed later into one that was
     /// listed before, or be in a tree that could not be listed. So the chain above it is read: the nearest selected root
     /// decides, and a chain without one is proof.
-    async fn placed(&mut self, found: Found, singles: &mut usize) -> Result<Found, Stop> {
+    async fn placed(&mut self, found: Found, asking: &mut Asking) -> Result<Found, Stop> {
         let Found::Current { fact, verdict: Verdict::Outside, .. } = found else {
             return Ok(found);
         };
@@ -230,10 +295,9 @@ impl Observation<'_> {
             return Ok(Found::Current { fact, verdict: Verdict::Outside, proven: true });
         };
         if !self.chains.contains_key(&parent) {
-            if *singles == 0 {
+            if !asking.asks_singly() {
                 return Ok(Found::Unknown);
             }
-            *singles -= 1;
             let Some(verdict) = self.chain_above(&fact, &roots).await? else { return Ok(Found::Unknown) };
             self.chains.insert(parent.clone(), verdict);
         }

@@ -149,7 +149,7 @@ impl Observation<'_> {
     fn will_be_listed(&self, spaces: &[String]) -> bool {
         let listed = |space: &String| {
             self.of_kind(SelectionKind::Space)
-                .any(|s| s.external_id == *space && self.budget.allows(s, self.run.now()))
+                .any(|s| s.external_id == *space && self.budget.lists_whole(s, self.run.now()))
         };
         spaces.iter().all(listed)
     }

@@ -10,6 +10,7 @@ mod feed;
 mod ids;
 mod named;
 mod nodes;
+mod spaces;
 mod trees;
 
 use futures_util::FutureExt;
@@ -33,7 +34,7 @@ use super::{
     store::{self, nodes::Node, observed},
 };
 use crate::{
-    confluence::{Page, PageQuery, Sort, Status},
+    confluence::{Page, Status},
     entity::{
         selection::{self, SelectionKind, SelectionMode},
         source_space,
@@ -41,6 +42,7 @@ use crate::{
     ids::SelectionId,
 };
 pub use ids::PageIds;
+use spaces::Pieces;
 
 /// What one observation has gathered so far.
 struct Observation<'a> {
@@ -50,6 +52,11 @@ struct Observation<'a> {
     scopes: Scopes,
     /// How much of each selection's scope was seen.
     coverage: HashMap<SelectionId, Coverage>,
+    /// What was listed of spaces that are too large to be listed at once.
+    pieces: Pieces,
+    /// Points spent on listing spaces, and on the exclusions that were walked for that.
+    listed: u64,
+    points_of_exclusions: u64,
     /// Wanted pages that were seen.
     seen: PageIds,
     /// Spaces into which nothing new may come: one of their exclusions could not be seen.
@@ -92,6 +99,9 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
         selections,
         scopes: Scopes::default(),
         coverage: HashMap::new(),
+        pieces: Pieces::default(),
+        listed: 0,
+        points_of_exclusions: 0,
         seen: PageIds::default(),
         closed_spaces: HashSet::new(),
         some_unseen: false,
@@ -151,57 +161,6 @@ impl Observation<'_> {
         statuses: &[Status],
     ) -> Result<Result<Vec<Page>, crate::confluence::Error>, Stop> {
         self.run.ask(|client| async move { client.pages_by_id(ids, statuses, false).await }.boxed()).await
-    }
-
-    /// Lists the included spaces whose turn it is, each completely, and keeps what is seen part by part.
-    async fn list_spaces(&mut self) -> Result<(), Stop> {
-        let due: Vec<selection::Model> = self
-            .of_kind(SelectionKind::Space)
-            .filter(|selection| selection.mode == SelectionMode::Include)
-            .filter(|selection| !self.coverage.contains_key(&selection.id))
-            .cloned()
-            .collect();
-        for selection in due {
-            if !self.budget.allows(&selection, self.run.now()) {
-                self.coverage.insert(selection.id, Coverage::Partial);
-                continue;
-            }
-            let coverage = self.list_space(&selection).await?;
-            self.coverage.insert(selection.id, coverage);
-        }
-        Ok(())
-    }
-
-    async fn list_space(&mut self, selection: &selection::Model) -> Result<Coverage, Stop> {
-        let query = PageQuery {
-            space_ids: vec![selection.external_id.clone()],
-            statuses: vec![Status::Current],
-            sort: Some(Sort::Id),
-            ..PageQuery::default()
-        };
-        let mut walk = self.run.access.client().await?.walk_pages(&query);
-        let mut date: Option<DateTime<Utc>> = None;
-        loop {
-            if self.run.is_halted() {
-                return Err(Stop::HandOver);
-            }
-            match walk.next().await {
-                Ok(Some(listing)) => {
-                    date = date.or(listing.date);
-                    let facts = listing.items.into_iter().filter_map(|page| self.fact(page)).collect();
-                    self.absorb(facts).await?;
-                }
-                Ok(None) => break,
-                Err(error) => return self.interrupted(error, &selection.title).await,
-            }
-        }
-        if let Some(date) = date.filter(|_| self.run.persists_all()) {
-            let spaces = [selection.external_id.clone()];
-            let tx = self.run.begin().await?;
-            observed::advance(&tx, self.run.source().id, &spaces, date).await?;
-            tx.commit().await?;
-        }
-        Ok(Coverage::Complete)
     }
 
     /// A listing that broke off: nothing is concluded from it. What holds for the whole site ends the run.
@@ -335,6 +294,10 @@ impl Observation<'_> {
             .filter(|selection| !is_open(selection))
             .map(|selection| selection.id)
             .collect();
+        if run.only_plans() && !self.pieces.is_empty() {
+            let message = "A space is too large to be listed at once: the plan tells of a part of it.";
+            run.note_trouble(Stop::pause("listed_in_part", message, None));
+        }
         let now = run.now();
         let tx = run.begin().await?;
         let plan = run.only_plans().then(|| planned::plan(run));
@@ -345,6 +308,7 @@ impl Observation<'_> {
             for (space, date) in self.trees_seen() {
                 observed::advance(&tx, run.source().id, &[space], date).await?;
             }
+            self.keep_pieces(&tx).await?;
             store::syncs::checked(&tx, run.source().id, now).await?;
             self.settle_account(&tx).await?;
         }

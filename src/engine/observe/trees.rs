@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Observation;
 use crate::{
@@ -14,7 +14,10 @@ use crate::{
         stop::Stop,
         store::{nodes::Above, observed},
     },
-    entity::selection::{self, SelectionKind, SelectionMode, SelectionStatus},
+    entity::{
+        Problem,
+        selection::{self, SelectionKind, SelectionMode, SelectionStatus},
+    },
 };
 
 /// What became of the page or folder that names a tree.
@@ -27,6 +30,25 @@ enum Root {
 
 /// A tree that was listed, and Confluence's time when that began.
 type Walked = (Tree, Option<DateTime<Utc>>);
+
+/// What listing a tree gave.
+enum Below {
+    All(Walked),
+    /// More than an hour's points are enough for.
+    TooMuch,
+    Broken(confluence::Error),
+}
+
+/// How long a tree is left alone that is too large.
+const PUT_OFF: TimeDelta = TimeDelta::hours(24);
+
+fn too_large(title: &str) -> Problem {
+    Problem::new(
+        "tree_too_large",
+        format!("An hour's Confluence points are not enough to list the tree below '{title}'."),
+        "Select the space or smaller trees, or connect with an API token.",
+    )
+}
 
 impl Observation<'_> {
     /// Lists the trees whose turn it is, exclusions first. Trees that could not be listed are left out and noted.
@@ -44,11 +66,20 @@ impl Observation<'_> {
             if self.run.is_halted() {
                 return Err(Stop::HandOver);
             }
-            let (coverage, walked) = self.walk_tree(&selection, &page_roots).await?;
+            let (coverage, walked) = if self.is_put_off(&selection) {
+                self.run.note_trouble(Stop::failed(too_large(&selection.title)));
+                (Coverage::Partial, None)
+            } else {
+                self.walk_tree(&selection, &page_roots).await?
+            };
             if coverage == Coverage::Partial && selection.mode == SelectionMode::Exclude {
                 self.closed_spaces.extend(selection.space_id.clone());
             }
             self.coverage.insert(selection.id, coverage);
+            if let (SelectionMode::Exclude, Some((tree, _))) = (selection.mode, &walked) {
+                let nodes = tree.pages.len() + tree.others.len();
+                self.points_of_exclusions += (nodes + nodes.div_ceil(250)) as u64;
+            }
             if let Some((tree, Some(date))) = &walked {
                 self.tree_dates.insert(tree.selection, *date);
             }
@@ -59,13 +90,19 @@ impl Observation<'_> {
 
     /// Whether a tree is walked now. Exclusions are, as soon as anything is listed that they may be inside of.
     fn is_due(&self, tree: &selection::Model) -> bool {
-        let allowed = |selection: &selection::Model| self.budget.allows(selection, self.run.now());
+        let now = self.run.now();
         let is_listed = |selection: &selection::Model| {
             selection.mode == SelectionMode::Include
-                && selection.kind != SelectionKind::Page
-                && allowed(selection)
+                && match selection.kind {
+                    SelectionKind::Page => false,
+                    SelectionKind::Space => self.budget.share(selection, now).is_some(),
+                    SelectionKind::PageTree | SelectionKind::Folder => self.budget.allows(selection, now),
+                }
         };
-        allowed(tree) || (tree.mode == SelectionMode::Exclude && self.selections.iter().any(is_listed))
+        match tree.mode {
+            SelectionMode::Include => self.budget.allows(tree, now),
+            SelectionMode::Exclude => tree.verified_at.is_none() || self.selections.iter().any(is_listed),
+        }
     }
 
     /// The roots of page trees, read in bulk with every status they may have.
@@ -109,9 +146,36 @@ impl Observation<'_> {
         }
         self.keep_nodes(nodes).await?;
         match self.descend(selection).await? {
-            Ok(walked) => Ok((Coverage::Complete, Some(walked))),
-            Err(error) => Ok((self.interrupted(error, &selection.title).await?, None)),
+            Below::All(walked) => Ok((Coverage::Complete, Some(walked))),
+            Below::TooMuch => Ok((self.put_off(selection).await?, None)),
+            Below::Broken(error) => Ok((self.interrupted(error, &selection.title).await?, None)),
         }
+    }
+
+    /// The most nodes of a tree: what an hour's points list, and read by id again.
+    fn most_nodes(&self) -> usize {
+        let quota = self.run.app.settings.confluence_points_per_hour as usize;
+        self.run.allowance.map_or(usize::MAX, |_| quota * 45 / 100)
+    }
+
+    /// Whether a tree turned out to be too large not long ago.
+    fn is_put_off(&self, tree: &selection::Model) -> bool {
+        self.run.allowance.is_some()
+            && tree.listing.as_ref().is_some_and(|listing| listing.spent_until > self.run.now())
+    }
+
+    /// Leaves a tree that is too large alone for a while, so that it does not use up every hour's points.
+    async fn put_off(&self, tree: &selection::Model) -> Result<Coverage, Stop> {
+        self.run.note_trouble(Stop::failed(too_large(&tree.title)));
+        if self.run.persists_all() {
+            let spent_until = self.run.now() + PUT_OFF;
+            let listing =
+                selection::Listing { cursor: None, after: None, stretches: Vec::new(), spent_until };
+            let tx = self.run.begin().await?;
+            observed::keep_listing(&tx, tree.id, &listing, None).await?;
+            tx.commit().await?;
+        }
+        Ok(Coverage::Partial)
     }
 
     async fn page_root(
@@ -161,7 +225,7 @@ impl Observation<'_> {
     }
 
     /// Everything below a root, as one set.
-    async fn descend(&self, selection: &selection::Model) -> Result<Result<Walked, confluence::Error>, Stop> {
+    async fn descend(&self, selection: &selection::Model) -> Result<Below, Stop> {
         let root = selection.external_id.clone();
         let node = match selection.kind {
             SelectionKind::Folder => Node::folder(root.clone()),
@@ -179,17 +243,21 @@ impl Observation<'_> {
         }
         let mut walk = match self.run.access.client().await?.descendants(&node) {
             Ok(walk) => walk,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Below::Broken(error)),
         };
+        let most = self.most_nodes();
         let mut date = None;
         loop {
             match walk.next().await {
                 Ok(Some(listing)) => {
                     date = date.or(listing.date);
                     self.keep_nodes(sort_in(&mut tree, listing)).await?;
+                    if tree.pages.len() + tree.others.len() > most {
+                        return Ok(Below::TooMuch);
+                    }
                 }
-                Ok(None) => return Ok(Ok((tree, date))),
-                Err(error) => return Ok(Err(error)),
+                Ok(None) => return Ok(Below::All((tree, date))),
+                Err(error) => return Ok(Below::Broken(error)),
             }
         }
     }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::facts::{Fact, Known, Verdict};
+use super::facts::{Fact, Known, Verdict, page_order};
 use crate::{
     entity::{Evidence, EvidenceKind, document::DocumentState},
     ids::{DocumentId, SelectionId},
@@ -256,11 +256,6 @@ fn absent(document: &Known, rules: &Rules<'_>) -> Option<Change> {
         }
         Some(_) => None,
     }
-}
-
-/// Ids are numbers that exceed 2^53 and are kept as text: shorter ones come first.
-fn page_order(one: &str, other: &str) -> std::cmp::Ordering {
-    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 #[cfg(test)]

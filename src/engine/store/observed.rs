@@ -11,7 +11,7 @@ use sea_orm::{
 
 use crate::{
     entity::{
-        selection::{self, SelectionStatus},
+        selection::{self, Listing, SelectionStatus},
         source, source_space,
     },
     ids::{SelectionId, SourceId},
@@ -36,7 +36,7 @@ pub async fn keep_account(tx: &impl ConnectionTrait, source: SourceId, account: 
     Ok(())
 }
 
-/// Notes that a scope was seen completely.
+/// Notes that scopes were seen completely.
 pub async fn verified(
     tx: &impl ConnectionTrait,
     selections: &[SelectionId],
@@ -44,9 +44,25 @@ pub async fn verified(
 ) -> Result<(), DbErr> {
     selection::Entity::update_many()
         .col_expr(selection::Column::VerifiedAt, Expr::value(now))
+        .col_expr(selection::Column::Listing, Expr::value(Option::<serde_json::Value>::None))
         .filter(selection::Column::Id.is_in(selections.iter().copied()))
         .exec(tx)
         .await?;
+    Ok(())
+}
+
+/// Notes how far a space was listed, and since when all of it has been looked for, if it was.
+pub async fn keep_listing(
+    tx: &impl ConnectionTrait,
+    space: SelectionId,
+    listing: &Listing,
+    verified_at: Option<DateTime<Utc>>,
+) -> Result<(), DbErr> {
+    let mut values = selection::ActiveModel { listing: Set(Some(listing.clone())), ..Default::default() };
+    if verified_at.is_some() {
+        values.verified_at = Set(verified_at);
+    }
+    selection::Entity::update_many().set(values).filter(selection::Column::Id.eq(space)).exec(tx).await?;
     Ok(())
 }
 

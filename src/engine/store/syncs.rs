@@ -284,6 +284,20 @@ pub async fn active_sources(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
     Ok(count.unwrap_or_default().unsigned_abs())
 }
 
+/// How many other syncs rest between two runs: most of them for points.
+pub async fn waiting_beside(db: &impl ConnectionTrait, sync: SyncId) -> Result<u64, DbErr> {
+    let count: Option<i64> = sync::Entity::find()
+        .select_only()
+        .expr_as(Expr::col(sync::Column::Id).count(), "waiting")
+        .filter(sync::Column::Status.eq(SyncStatus::Running))
+        .filter(sync::Column::NotBefore.is_not_null())
+        .filter(sync::Column::Id.ne(sync))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(count.unwrap_or_default().unsigned_abs())
+}
+
 /// A knowledge base that a source refers to.
 pub async fn knowledge_base(
     db: &impl ConnectionTrait,

@@ -43,7 +43,8 @@ struct Selection {
     status: SelectionStatus,
     /// Since when it is not `ok`.
     problem_since: Option<DateTime<Utc>>,
-    /// When its pages were last listed completely.
+    /// Since when each of its pages has been looked for. A space too large to be listed at once is as old as the piece of it
+    /// that was listed longest ago.
     verified_at: Option<DateTime<Utc>>,
 }
 

@@ -9,6 +9,7 @@ mod figures;
 mod grants;
 mod guard;
 mod indexing;
+mod large;
 mod life;
 mod lost;
 mod moves;

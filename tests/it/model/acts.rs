@@ -236,6 +236,7 @@ impl Town {
                     status: SelectionStatus::Ok,
                     problem_since: None,
                     verified_at: None,
+                    listing: None,
                     created_at: self.now(),
                 };
                 Edit { add: vec![row], ..Edit::default() }

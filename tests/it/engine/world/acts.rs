@@ -34,6 +34,7 @@ impl World {
             status: SelectionStatus::Ok,
             problem_since: None,
             verified_at: None,
+            listing: None,
             created_at: self.now(),
         };
         let id = selection.id;
