@@ -51,7 +51,7 @@ pub struct Run {
     pub access: Access,
     /// The only changes that may be made, if the sync applies a plan.
     pub approved: Option<Approved>,
-    /// The Confluence points that first loads may take in this run; absent where they are not counted.
+    /// The Confluence points that first loads may take in this run, and listings again; absent where they are not counted.
     pub allowance: Option<u64>,
     /// Those that they took.
     pub taken: AtomicU64,

@@ -30,7 +30,7 @@ async fn a_reader_never_misses_a_page_while_500_are_replaced() {
         house.site.edit(*page, text(n, "second")).unwrap();
     }
     // Files whose names say "page-7…" take a minute to be indexed: those pages are replaced a tick later.
-    let slow = IndexingRule::new("page-7", Outcome::Completed).after(std::time::Duration::from_secs(60));
+    let slow = IndexingRule::new("page-7", Outcome::Completed).after(std::time::Duration::from_mins(1));
     house.simulator.openai().indexing(slow);
     house.simulator.reset_calls();
     let replaced = AtomicBool::new(false);
@@ -49,7 +49,8 @@ async fn a_reader_never_misses_a_page_while_500_are_replaced() {
                 break;
             }
             let found = house.post(&search, json!({ "query": format!("landmark{n}") })).await.expect(200);
-            let of_page = found.items().iter().filter(|item| item["page_id"] == pages[n].to_string());
+            let page = pages[n].to_string();
+            let of_page = found.items().iter().filter(|item| item["page_id"] == page.as_str());
             let passages: Vec<&str> = of_page.filter_map(|item| item["text"].as_str()).collect();
             assert!(!passages.is_empty(), "page {n} cannot be found: {}", found.text);
             texts.push(passages.iter().all(|text| text.contains("first")));

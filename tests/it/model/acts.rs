@@ -350,15 +350,16 @@ impl Town {
         let file = &live[usize::from(which) % live.len()];
         let id = file.openai_file_id.as_deref().unwrap();
         let stores: BTreeSet<&str> = self.feeders.iter().map(|feeder| feeder.store.as_str()).collect();
-        let mut openai = self.simulator.openai();
-        for store in stores {
-            openai.lose_entry(store, id);
-        }
-        if deletes {
-            openai.lose_file(id);
+        {
+            let mut openai = self.simulator.openai();
+            for store in stores {
+                openai.lose_entry(store, id);
+            }
+            if deletes {
+                openai.lose_file(id);
+            }
         }
         let document = document::Entity::find_by_id(file.document_id);
-        drop(openai);
         let document = document.one(self.app.db.read()).await.unwrap().unwrap();
         self.live.remove(&(document.source_id, document.external_id));
     }
