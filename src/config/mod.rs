@@ -26,6 +26,8 @@ pub use timing::Timing;
 const BOOTSTRAP_KEY_LENGTH: usize = 32;
 /// The shortest interval at which sources may be looked at.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
+/// The shortest lease: calls to vendors may take half of it.
+const SHORTEST_LEASE: Duration = Duration::from_secs(3);
 /// What an Atlassian app is asked for unless `ATLASSIAN_SCOPES` says otherwise.
 const ATLASSIAN_SCOPES: &str = "offline_access read:me read:space:confluence read:page:confluence \
      read:hierarchical-content:confluence read:content.metadata:confluence read:folder:confluence \
@@ -71,7 +73,7 @@ pub struct Settings {
     pub atlassian: Atlassian,
     /// The server that keeps the vector stores.
     pub openai: OpenAi,
-    /// Pauses, leases and time-outs; not read from the environment.
+    /// Pauses, leases and time-outs; of these only the lease is read from the environment.
     pub timing: Timing,
 }
 
@@ -215,7 +217,7 @@ impl Settings {
             ),
             atlassian: Atlassian::read(&mut read, default.atlassian),
             openai: OpenAi::read(&mut read, default.openai),
-            timing: Timing::default(),
+            timing: Timing::of_lease(read.or("TIDEGATE_LEASE", default.timing.lease, parse::duration)),
         };
         settings.check(&mut read);
         read.finish(settings)
@@ -225,6 +227,9 @@ impl Settings {
     fn check(&self, read: &mut Reader) {
         if self.sync_interval < SHORTEST_INTERVAL {
             read.refuse("TIDEGATE_SYNC_INTERVAL", "must be at least 10s");
+        }
+        if self.timing.lease < SHORTEST_LEASE {
+            read.refuse("TIDEGATE_LEASE", "must be at least 3s");
         }
         if read.is_set("TIDEGATE_MIN_SOURCE_INTERVAL") {
             if self.min_source_interval < SHORTEST_INTERVAL {

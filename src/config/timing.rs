@@ -1,4 +1,4 @@
-//! Pauses, leases and time-outs: fixed in production, set close to zero by tests.
+//! Pauses, leases and time-outs: fixed in production but for the lease, set close to zero by tests.
 
 use std::time::Duration;
 
@@ -82,6 +82,19 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// The timing around a lease: three heartbeats go into it, and no call may take longer than half of it.
+    #[must_use]
+    pub fn of_lease(lease: Duration) -> Self {
+        let default = Self::default();
+        Self {
+            lease,
+            heartbeat: lease / 3,
+            request_timeout: default.request_timeout.min(lease / 2),
+            upload_timeout: default.upload_timeout.min(lease / 2),
+            ..default
+        }
+    }
+
     /// What the vendor clients need of it.
     #[must_use]
     pub fn clients(&self) -> crate::vendor::Timing {

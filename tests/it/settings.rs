@@ -40,6 +40,7 @@ fn every_setting_is_read() {
         ("TIDEGATE_LOG_FORMAT", "json"),
         ("TIDEGATE_TRUSTED_PROXIES", "10.0.0.0/8 192.0.2.1"),
         ("TIDEGATE_SYNC_INTERVAL", "30s"),
+        ("TIDEGATE_LEASE", "6s"),
         ("TIDEGATE_RETURN_URLS", "https://app.example.org/done?x=1"),
         ("TIDEGATE_CORS_ORIGINS", "https://app.example.org,http://localhost:5173"),
         ("ATLASSIAN_CLIENT_ID", "id"),
@@ -65,6 +66,9 @@ fn every_setting_is_read() {
         Duration::from_secs(30),
         "never longer than the interval itself"
     );
+    let timing = settings.timing;
+    assert_eq!((timing.lease, timing.heartbeat), (Duration::from_secs(6), Duration::from_secs(2)));
+    assert_eq!((timing.request_timeout, timing.upload_timeout), (timing.lease / 2, timing.lease / 2));
     assert_eq!(settings.cors_origins, ["https://app.example.org", "http://localhost:5173"]);
     assert_eq!(settings.openai.base_url.as_str(), "http://127.0.0.1:9/v1");
     assert_eq!(settings.openai.uploads_per_minute, None);
@@ -106,6 +110,7 @@ fn nonsense_is_refused_by_name() {
         ("TIDEGATE_LOG_FORMAT", "xml"),
         ("TIDEGATE_TRUSTED_PROXIES", "proxy.example.org"),
         ("TIDEGATE_SYNC_INTERVAL", "5s"),
+        ("TIDEGATE_LEASE", "2s"),
         ("TIDEGATE_MIN_SOURCE_INTERVAL", "10m"),
         ("TIDEGATE_MIN_SOURCE_INTERVAL", "1s"),
         ("TIDEGATE_RETURN_URLS", "app.example.org"),
