@@ -17,5 +17,6 @@ mod idempotency;
 mod installation;
 mod model;
 mod openapi;
+mod replicas;
 mod secrets;
 mod settings;

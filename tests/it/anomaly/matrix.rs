@@ -30,7 +30,7 @@ const FAULTS: [(&str, Inject); 9] = [
 
 /// The calls of an undisturbed sync, as `GET /pages`.
 async fn calls() -> BTreeSet<(Vendor, String)> {
-    let (world, expected) = delta().await;
+    let (world, expected) = delta(World::start().await).await;
     world.calls();
     world.tick().await;
     let log = world.simulator.call_log();
@@ -40,7 +40,7 @@ async fn calls() -> BTreeSet<(Vendor, String)> {
 
 /// What came of one fault at one call.
 async fn meets(vendor: Vendor, operation: &str, inject: Inject) -> String {
-    let (world, expected) = delta().await;
+    let (world, expected) = delta(World::start().await).await;
     let before: BTreeSet<String> = world.store().into_keys().collect();
     let (method, route) = operation.split_once(' ').expect("an operation is a method and a route");
     let hit = Fault { vendor: Some(vendor), ..Fault::on(method, route) };

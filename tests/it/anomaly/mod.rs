@@ -2,10 +2,12 @@
 //! it, after it, or anywhere between. Two ticks later the store is as if nothing had happened.
 //!
 //! `TIDEGATE_ANOMALY_EVERY` says at how many of the points where a process may die it does: 1 for all of them.
+//! `TIDEGATE_ANOMALY_KILLS` says at how many calls of each sync the real program is killed.
 
+mod killed;
 mod matrix;
 mod reconcile;
-mod scenario;
+pub mod scenario;
 mod settled;
 
 use std::{
@@ -14,7 +16,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use simulator::{Fault, Gate, Vendor};
+use simulator::{Fault, Gate, Simulator};
 
 use crate::{database, engine::world::World, harness::number};
 use scenario::{Expected, Scenario, delta, first};
@@ -32,18 +34,25 @@ enum Anomaly {
     DiesAfter,
 }
 
+impl Anomaly {
+    /// Puts it in the way of call number `at`; a death is up to who waits at the gate. Answers the faults that make it up.
+    fn waits(self, simulator: &Simulator, at: u32, gate: &Gate) -> Vec<u64> {
+        let here = || Fault::on("*", "*").skip(at).once();
+        let hits = match self {
+            Self::NeverSent => vec![here().drop_before()],
+            Self::AnswerLost => vec![here().drop_after()],
+            Self::DiesBefore => vec![here().hold(gate), here().drop_before()],
+            Self::DiesAfter => vec![here().hold_answer(gate), here().drop_after()],
+        };
+        hits.into_iter().map(|hit| simulator.fault(hit)).collect()
+    }
+}
+
 /// Lets a tick meet the anomaly at its call number `at`. False if it makes fewer calls.
 async fn meets(world: &World, anomaly: Anomaly, at: u32) -> bool {
-    let here = || Fault::on("*", "*").skip(at).once();
     let gate = Gate::default();
-    let hits: Vec<Fault> = match anomaly {
-        Anomaly::NeverSent => vec![here().drop_before()],
-        Anomaly::AnswerLost => vec![here().drop_after()],
-        Anomaly::DiesBefore => vec![here().hold(&gate), here().drop_before()],
-        Anomaly::DiesAfter => vec![here().hold_answer(&gate), here().drop_after()],
-    };
     world.calls();
-    let faults: Vec<_> = hits.into_iter().map(|hit| world.simulator.fault(hit)).collect();
+    let faults = anomaly.waits(&world.simulator, at, &gate);
     let mut died = false;
     tokio::select! {
         biased;
@@ -54,12 +63,12 @@ async fn meets(world: &World, anomaly: Anomaly, at: u32) -> bool {
     for fault in faults {
         world.simulator.remove_fault(fault);
     }
-    let calls = world.calls();
-    let made: u64 = [Vendor::Atlassian, Vendor::Confluence, Vendor::OpenAi]
-        .map(|vendor| calls.vendor(vendor))
-        .iter()
-        .sum();
-    died || made > u64::from(at)
+    died || calls_made(world) > u64::from(at)
+}
+
+/// The calls to all vendors since the last time it was asked.
+fn calls_made(world: &World) -> u64 {
+    world.calls().vendors.values().sum()
 }
 
 /// The service is started anew, and two ticks later all is well; a little later nobody would know.
@@ -77,7 +86,7 @@ async fn heals(world: World, expected: &Expected, when: &str) {
 /// Every call of a sync meets the anomaly, one sync after the other.
 async fn every_call(scenario: Scenario, anomaly: Anomaly) {
     for at in (0..).step_by(share()) {
-        let (world, expected) = scenario().await;
+        let (world, expected) = scenario(World::start().await).await;
         if !meets(&world, anomaly, at).await {
             println!("{at} calls met {anomaly:?}");
             assert!(at > 10, "a sync of {at} calls is no sync");
@@ -112,7 +121,7 @@ async fn every_point(scenario: Scenario, every: usize) {
     let first = rand::random_range(1..=every);
     println!("dies at point {first} and every {every} after it");
     for polls in (first..).step_by(every) {
-        let (world, expected) = scenario().await;
+        let (world, expected) = scenario(World::start().await).await;
         let died = pin!(Dies { doomed: Box::pin(world.tick()), polls }).await;
         if !died {
             println!("a sync had {polls} points or less");

@@ -10,13 +10,12 @@ use crate::engine::world::World;
 /// The text that each page shall have in the store.
 pub type Expected = BTreeMap<String, String>;
 
-/// A world whose next tick is the one in question, and what shall come of it.
-pub type Scenario = fn() -> Pin<Box<dyn Future<Output = (World, Expected)>>>;
+/// Makes of a new world one whose next tick is the one in question, and says what shall come of it.
+pub type Scenario = fn(World) -> Pin<Box<dyn Future<Output = (World, Expected)>>>;
 
 /// Forty pages are brought in.
-pub fn first() -> Pin<Box<dyn Future<Output = (World, Expected)>>> {
-    Box::pin(async {
-        let world = World::start().await;
+pub fn first(world: World) -> Pin<Box<dyn Future<Output = (World, Expected)>>> {
+    Box::pin(async move {
         let space = world.site.add_space("ENG", "Engineering").unwrap();
         let pages = add_pages(&world, space, 40);
         world.include_space(space).await;
@@ -26,9 +25,8 @@ pub fn first() -> Pin<Box<dyn Future<Output = (World, Expected)>>> {
 }
 
 /// Through OAuth, with an access token that has to be refreshed: pages are edited, renamed, trashed, purged, moved in and out, restored and added.
-pub fn delta() -> Pin<Box<dyn Future<Output = (World, Expected)>>> {
-    Box::pin(async {
-        let world = World::start().await;
+pub fn delta(world: World) -> Pin<Box<dyn Future<Output = (World, Expected)>>> {
+    Box::pin(async move {
         world.connect_by_oauth().await;
         let space = world.site.add_space("ENG", "Engineering").unwrap();
         let elsewhere = world.site.add_space("OPS", "Operations").unwrap();

@@ -2,6 +2,7 @@
 
 mod client;
 pub mod process;
+pub mod wiki;
 
 use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 

@@ -69,6 +69,14 @@ impl World {
         update.filter(source::Column::Id.eq(self.source)).exec(self.app.db.write()).await.unwrap();
     }
 
+    /// Lets all sources be looked at every so many seconds, the first time now.
+    pub async fn look_every(&self, seconds: i32) {
+        let update = source::Entity::update_many()
+            .col_expr(source::Column::IntervalSeconds, Expr::value(seconds))
+            .col_expr(source::Column::NextSyncAt, Expr::value(self.now()));
+        update.exec(self.app.db.write()).await.unwrap();
+    }
+
     /// Asks for a sync now.
     pub async fn request(&self, mode: SyncMode) -> SyncId {
         let requested =

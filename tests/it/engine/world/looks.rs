@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
-use simulator::{Id, State};
+use simulator::{Id, Simulator, State};
 use tidegate::{
     entity::{
         EvidenceKind, change,
@@ -17,18 +17,37 @@ use tidegate::{
 
 use super::World;
 
+/// The texts of the completed files of a store, by page.
+pub fn texts(simulator: &Simulator, store: &str) -> BTreeMap<String, Vec<String>> {
+    let openai = simulator.openai();
+    let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for entry in openai.store(store).unwrap().entries() {
+        if entry.state == State::Completed {
+            let page = entry.attributes["page_id"].as_str().unwrap().to_owned();
+            texts.entry(page).or_default().push(entry.text().unwrap().to_owned());
+        }
+    }
+    texts
+}
+
+/// Whether these are the expected texts, once each.
+pub fn are(texts: &BTreeMap<String, Vec<String>>, expected: &BTreeMap<String, String>) -> bool {
+    texts.len() == expected.len()
+        && texts
+            .iter()
+            .zip(expected)
+            .all(|((of, found), (page, text))| of == page && *found == [text.as_str()])
+}
+
+/// How many files the account has.
+pub fn files(simulator: &Simulator) -> usize {
+    simulator.openai().projects().iter().map(|project| project.files().count()).sum()
+}
+
 impl World {
     /// What a reader of the store finds: the texts of our completed files, by page.
     pub fn store(&self) -> BTreeMap<String, Vec<String>> {
-        let openai = self.simulator.openai();
-        let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for entry in openai.store(&self.store).unwrap().entries() {
-            if entry.state == State::Completed {
-                let page = entry.attributes["page_id"].as_str().unwrap().to_owned();
-                texts.entry(page).or_default().push(entry.text().unwrap().to_owned());
-            }
-        }
-        texts
+        texts(&self.simulator, &self.store)
     }
 
     /// An attribute of the one file of a page.
@@ -56,7 +75,7 @@ impl World {
 
     /// How many files the account has, in the store or not.
     pub fn files(&self) -> usize {
-        self.simulator.openai().projects().iter().map(|project| project.files().count()).sum()
+        files(&self.simulator)
     }
 
     /// The text of a page in the store.

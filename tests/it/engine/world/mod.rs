@@ -2,8 +2,10 @@
 
 mod acts;
 pub mod furnish;
-mod looks;
+pub mod looks;
 pub mod trouble;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use simulator::{Id, Options, Simulator, SiteHandle};
@@ -39,13 +41,28 @@ impl World {
 
     /// A world whose settings are changed before it starts.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let options = Options { clock: simulator::Clock::frozen(start()), ..Options::default() };
-        let simulator = Simulator::start(options).unwrap();
+        Self::begin(simulator::Clock::frozen(start()), start(), change).await
+    }
+
+    /// A world that began two hours ago by the machine's clock; its vendors' clock runs. [`World::comes_to_now`] ends that.
+    pub async fn of_today() -> Self {
+        let then = Clock::System.now() - TimeDelta::hours(2);
+        let clock = simulator::Clock::running();
+        clock.set(then);
+        Self::begin(clock, then, |_| {}).await
+    }
+
+    async fn begin(
+        clock: simulator::Clock,
+        start: DateTime<Utc>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let simulator = Simulator::start(Options { clock, ..Options::default() }).unwrap();
         let site = simulator.add_site("acme");
         let database = TestDatabase::create().await;
         let mut settings = furnish::settings(&simulator, &database);
         change(&mut settings);
-        let app = App::open(settings, Clock::manual(start())).await.unwrap();
+        let app = App::open(settings, Clock::manual(start)).await.unwrap();
         let furniture = furnish::furnish(&app, &simulator, &site).await;
         let furnish::Furniture { knowledge_base, source, store } = furniture;
         Self { simulator, site, app, knowledge_base, source, store, _database: database }
@@ -83,13 +100,18 @@ impl World {
 
     /// The same, with other settings.
     pub async fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings::clone(&self.app.settings);
-        change(&mut settings);
         let clock = Clock::manual(self.now());
+        let mut left = self.leave();
+        change(&mut left.settings);
+        left.come_back(clock).await
+    }
+
+    /// Stops the service: the database is free for other processes.
+    pub fn leave(self) -> Left {
+        let settings = Settings::clone(&self.app.settings);
         let Self { simulator, site, app, knowledge_base, source, store, _database: database } = self;
         drop(app);
-        let app = App::open(settings, clock).await.unwrap();
-        Self { simulator, site, app, knowledge_base, source, store, _database: database }
+        Left { simulator, settings, site, knowledge_base, source, store, database }
     }
 
     /// The time that both clocks show.
@@ -101,6 +123,13 @@ impl World {
     pub fn wait(&self, time: TimeDelta) {
         self.simulator.advance(time.to_std().unwrap());
         self.app.clock.set(self.now() + time);
+    }
+
+    /// Sets all clocks to the machine's.
+    pub fn comes_to_now(&self) {
+        let now = Clock::System.now();
+        self.simulator.clock().set(now);
+        self.app.clock.set(now);
     }
 
     /// Moves all clocks and ticks.
@@ -119,5 +148,31 @@ impl World {
         for _ in 0..count {
             self.tick().await;
         }
+    }
+}
+
+/// A world in which this process serves nothing.
+pub struct Left {
+    pub simulator: Simulator,
+    pub settings: Settings,
+    pub site: SiteHandle,
+    knowledge_base: KnowledgeBaseId,
+    source: SourceId,
+    store: String,
+    database: TestDatabase,
+}
+
+impl Left {
+    /// The service is started anew.
+    pub async fn come_back(self, clock: Clock) -> World {
+        let Self { simulator, settings, site, knowledge_base, source, store, database } = self;
+        let app = App::open(settings, clock).await.unwrap();
+        World { simulator, site, app, knowledge_base, source, store, _database: database }
+    }
+
+    /// Whether the store holds exactly these texts, and the account nothing else.
+    pub fn holds(&self, expected: &BTreeMap<String, String>) -> bool {
+        looks::are(&looks::texts(&self.simulator, &self.store), expected)
+            && looks::files(&self.simulator) == expected.len()
     }
 }
