@@ -73,7 +73,7 @@ impl Budget {
     pub async fn of(run: &Run, selections: &[selection::Model]) -> Result<Self, Stop> {
         let is_new = |s: &selection::Model| s.mode == SelectionMode::Exclude && s.verified_at.is_none();
         let forced = selections.iter().any(is_new)
-            || run.claim.sync.applies.is_some()
+            || run.approved.is_some()
             || (run.other_account().is_some()
                 && !store::holds::any(run.app.db.read(), run.source().id).await?);
         let asked_at = asked_at(&run.claim.sync);

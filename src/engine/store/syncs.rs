@@ -89,8 +89,7 @@ pub async fn claim(
     let running = open.iter().position(|sync| sync.status == SyncStatus::Running);
     let Some(mut sync) = open.into_iter().nth(running.unwrap_or(0)) else { return Ok(None) };
     let observes = sync.observed_at.is_none() || source.next_sync_at <= now;
-    let next_sync_at =
-        if observes { now + TimeDelta::seconds(source.interval_seconds.into()) } else { source.next_sync_at };
+    let next_sync_at = if observes { next_interval(&source, &sync, now) } else { source.next_sync_at };
     // What applies a plan leaves aside whatever is new: that is not to wait any longer for it.
     if sync.applies.is_none() || sync.observed_at.is_some() {
         source::Entity::update_many()
@@ -122,6 +121,14 @@ pub async fn claim(
     .await?;
     tx.commit().await?;
     Ok(Some(Claim { lease, source, sync, run, observes, next_sync_at }))
+}
+
+/// When a source that is observed now is due again. A plan puts that off, so that there is time to look at it, but however
+/// many plans are made in a row, by one interval at the most.
+fn next_interval(source: &source::Model, sync: &sync::Model, now: DateTime<Utc>) -> DateTime<Utc> {
+    let interval = TimeDelta::seconds(source.interval_seconds.into());
+    let latest = source.last_checked_at.filter(|_| sync.mode == SyncMode::Plan);
+    latest.map_or(now + interval, |checked| std::cmp::min(now + interval, checked + interval * 2))
 }
 
 /// Sources with a sync that may go on now. While one is running but has to wait, a queued one waits with it.

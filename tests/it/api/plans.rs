@@ -296,6 +296,32 @@ async fn a_stale_plan_is_not_applied() {
 }
 
 #[tokio::test]
+async fn what_changes_after_a_plan_was_approved_makes_it_stale_all_the_same() {
+    let (house, source, pages) = busy().await;
+    let plan = house.plan(&source).await;
+    let applying = house.approve(&plan).await.expect(202).id();
+    let selections = json!({ "selections": [{ "kind": "space", "id": house.space.to_string() },
+        { "kind": "page", "id": pages[4].to_string(), "mode": "exclude" }] });
+    house.put(&format!("/v1/sources/{source}/selections"), selections).await.expect(200);
+    assert_eq!(house.sync(&applying).await.body["problem"]["code"], "superseded");
+    house.tick().await;
+    assert!(!house.has(pages[4]));
+
+    house.site.edit(pages[3], "<p>Edited</p>").unwrap();
+    let plan = house.plan(&source).await;
+    let applying = house.approve(&plan).await.expect(202).id();
+    let other = house.connect_another_account().await;
+    house.patch(&format!("/v1/sources/{source}"), json!({ "connection_id": other })).await.expect(200);
+    house.tick().await;
+    let failed = house.sync(&applying).await;
+    assert_eq!(
+        (failed.str("status"), &failed.body["problem"]["code"]),
+        ("failed".to_owned(), &json!("plan_stale"))
+    );
+    assert_eq!(house.text(pages[3]), "# Page 3\n\nText 3\n");
+}
+
+#[tokio::test]
 async fn a_plan_of_a_source_that_rests_is_not_approved_but_may_be_rejected() {
     let (house, source, _) = busy().await;
     let plan = house.plan(&source).await;

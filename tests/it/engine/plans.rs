@@ -67,6 +67,24 @@ async fn a_plan_does_not_wait_for_what_is_being_indexed() {
 }
 
 #[tokio::test]
+async fn plans_in_a_row_keep_changes_waiting_for_one_interval_more_at_most() {
+    let (world, _, page) = World::with_a_page().await;
+    world.site.edit(page, "<p>New.</p>").unwrap();
+    for _ in 0..2 {
+        world.request(SyncMode::Plan).await;
+        world.tick_after(TimeDelta::minutes(4)).await;
+    }
+    world.tick_after(TimeDelta::minutes(1)).await;
+    assert_eq!(world.text(page), "# Runbook\n\nTurn it off and on.\n", "there is time to look at the plan");
+
+    world.request(SyncMode::Plan).await;
+    world.tick_after(TimeDelta::minutes(1)).await;
+    world.tick_after(TimeDelta::seconds(1)).await;
+
+    assert_eq!(world.text(page), "# Runbook\n\nNew.\n");
+}
+
+#[tokio::test]
 async fn a_plan_that_is_interrupted_begins_its_list_anew() {
     let (world, _, pages) = World::with_pages(4).await;
     world.site.edit(pages[0], "<p>New.</p>").unwrap();
