@@ -32,36 +32,20 @@ pub fn eta(sync: &Model, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 mod tests {
     use super::*;
     use crate::{
-        entity::{
-            Counts,
-            sync::{SyncMode, SyncStep, SyncTrigger},
-        },
+        entity::sync::{SyncMode, SyncTrigger},
         ids::SourceId,
     };
 
     #[test]
     fn the_rest_takes_as_long_as_what_is_done_did() {
         let start = DateTime::UNIX_EPOCH;
+        let (mode, trigger) = (SyncMode::Delta, SyncTrigger::Manual);
         let mut sync = Model {
-            id: SyncId::new(),
-            workspace_id: WorkspaceId::new(),
-            source_id: SourceId::new(),
-            trigger: SyncTrigger::Manual,
-            mode: SyncMode::Delta,
             status: SyncStatus::Running,
-            step: SyncStep::Apply,
             done: 25,
             total: Some(100),
-            counts: Counts::default(),
-            problem: None,
-            cancel_requested: false,
-            not_before: None,
-            observed_at: None,
-            plan: None,
-            applies: None,
-            created_at: start,
             started_at: Some(start),
-            finished_at: None,
+            ..store::queued(WorkspaceId::new(), SourceId::new(), mode, trigger, start)
         };
         let now = start + TimeDelta::seconds(10);
         assert_eq!(eta(&sync, now), Some(now + TimeDelta::seconds(30)));

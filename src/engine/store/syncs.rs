@@ -54,9 +54,10 @@ pub async fn queue_due(db: &Db, now: DateTime<Utc>) -> Result<u64, DbErr> {
         .limit(500)
         .all(db.read())
         .await?;
+    let (mode, trigger) = (SyncMode::Delta, SyncTrigger::Interval);
     let rows = due
         .iter()
-        .map(|source| queued(source, SyncMode::Delta, SyncTrigger::Interval, now).into_active_model());
+        .map(|source| queued(source.workspace_id, source.id, mode, trigger, now).into_active_model());
     if due.is_empty() {
         return Ok(0);
     }

@@ -74,7 +74,8 @@ pub async fn insert(
     }
     selections::insert(&transaction, selections).await?;
     if source.status == SourceStatus::Active {
-        let first = syncs::store::queued(&source, SyncMode::Delta, SyncTrigger::Selection, now);
+        let (mode, trigger) = (SyncMode::Delta, SyncTrigger::Selection);
+        let first = syncs::store::queued(source.workspace_id, source.id, mode, trigger, now);
         sync::Entity::insert(first.into_active_model()).exec_without_returning(&transaction).await?;
     }
     transaction.commit().await?;

@@ -133,26 +133,11 @@ pub async fn reject_sync(
 fn examples() -> Option<(Sync, Sync)> {
     let now = DateTime::from_timestamp(1_772_442_003, 0)?;
     let plan = "syn_019ab2c4d5e67f8091a2b3c4d5e6f708".parse().ok()?;
+    let source = "src_019ab2c4d5e67f8091a2b3c4d5e6f708".parse().ok()?;
     let queued = Model {
         id: "syn_019ab2c4d5e67f8091a2b3c4d5e6f709".parse().ok()?,
-        workspace_id: WorkspaceId::new(),
-        source_id: "src_019ab2c4d5e67f8091a2b3c4d5e6f708".parse().ok()?,
-        trigger: SyncTrigger::Manual,
-        mode: SyncMode::Delta,
-        status: SyncStatus::Queued,
-        step: SyncStep::Queued,
-        done: 0,
-        total: None,
-        counts: Counts::default(),
-        problem: None,
-        cancel_requested: false,
-        not_before: None,
-        observed_at: None,
-        plan: None,
         applies: Some(plan),
-        created_at: now,
-        started_at: None,
-        finished_at: None,
+        ..store::queued(WorkspaceId::new(), source, SyncMode::Delta, SyncTrigger::Manual, now)
     };
     let cost = Cost { bytes: 4310, unmeasured: 1, confluence_calls: 1, openai_calls: 9, points: 3 };
     let rejected = Model {

@@ -143,8 +143,8 @@ pub async fn approve_plan(
     if now - row.finished_at.unwrap_or(row.created_at) > PLAN_LASTS {
         return Ok(Err(Undecidable::TooOld));
     }
-    let next = queued(&source, SyncMode::Delta, SyncTrigger::Manual, now);
-    let next = Model { applies: Some(row.id), ..next };
+    let (mode, trigger) = (SyncMode::Delta, SyncTrigger::Manual);
+    let next = Model { applies: Some(row.id), ..queued(source.workspace_id, source.id, mode, trigger, now) };
     let plan = Plan { applied_by: Some(next.id), ..plan };
     let requested = enqueue(&transaction, next, now).await?;
     let approved = ActiveModel { plan: Set(Some(plan)), ..Default::default() };

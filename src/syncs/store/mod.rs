@@ -54,11 +54,17 @@ impl Requested {
 
 /// A sync that waits for its turn.
 #[must_use]
-pub fn queued(source: &source::Model, mode: SyncMode, trigger: SyncTrigger, now: DateTime<Utc>) -> Model {
+pub fn queued(
+    workspace_id: WorkspaceId,
+    source_id: SourceId,
+    mode: SyncMode,
+    trigger: SyncTrigger,
+    now: DateTime<Utc>,
+) -> Model {
     Model {
         id: SyncId::new(),
-        workspace_id: source.workspace_id,
-        source_id: source.id,
+        workspace_id,
+        source_id,
         trigger,
         mode,
         status: SyncStatus::Queued,
@@ -105,7 +111,7 @@ pub async fn request_in(
     let source = lock_active(db, source_id).await?;
     let due = source::ActiveModel { next_sync_at: Set(now), ..Default::default() };
     source::Entity::update_many().set(due).filter(source::Column::Id.eq(source_id)).exec(db).await?;
-    enqueue(db, queued(&source, mode, trigger, now), now).await
+    enqueue(db, queued(source.workspace_id, source.id, mode, trigger, now), now).await
 }
 
 /// Touches the source's row: whoever claims or finishes its syncs is in line with the caller's transaction from now on.
