@@ -356,42 +356,6 @@ async fn a_list_that_lacks_a_file_is_not_believed() {
 }
 
 #[tokio::test]
-async fn every_call_of_a_reconcile_may_fail() {
-    let (world, _, pages) = World::with_pages(4).await;
-    for method in ["drop_before", "drop_after", "malformed"] {
-        for (verb, path) in [
-            ("GET", "/v1/vector_stores/{store}"),
-            ("GET", "/v1/vector_stores/{store}/files"),
-            ("GET", "/v1/files"),
-            ("GET", "/v1/vector_stores/{store}/files/{file}"),
-            ("GET", "/v1/files/{file}"),
-            ("POST", "/v1/vector_stores/{store}/files/{file}"),
-            ("DELETE", "/v1/vector_stores/{store}/files/{file}"),
-            ("DELETE", "/v1/files/{file}"),
-        ] {
-            world.somebody_detaches(pages[0]).await;
-            world.somebody_deletes(pages[1]).await;
-            world.somebody_labels(pages[2]).await;
-            world.forgotten_file(&pages[3].to_string(), 1, "# Copy").await;
-            let fault = Fault::on(verb, path).once();
-            let fault = match method {
-                "drop_before" => fault.drop_before(),
-                "drop_after" => fault.drop_after(),
-                _ => fault.malformed(),
-            };
-            let fault = world.simulator.fault(fault);
-            let id = world.request_reconcile(false).await;
-            world.ticks(4).await;
-            assert_eq!(world.simulator.hits(fault), 1, "{verb} {path}");
-            let row = world.reconcile_row(id).await;
-            assert_eq!(row.status, ReconcileStatus::Succeeded, "{method} {verb} {path}: {:?}", row.problem);
-            world.holds(&pages);
-            world.simulator.clear_faults();
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_store_that_is_lost_blocks_the_knowledge_base() {
     let (world, _, _) = World::with_pages(2).await;
     world.simulator.openai().lose_store(&world.store);
