@@ -91,7 +91,7 @@ impl App {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(settings.timing.connect_timeout)
             .build()?;
-        let db = Db::open(settings.database_url.expose_secret()).await?;
+        let db = Db::open(settings.database_url.expose_secret(), settings.timing.transaction_idle).await?;
         db.migrate().await?;
         let installation = installation(&db, clock.now()).await?;
         let replica = register(&db, clock.now()).await?;
@@ -165,9 +165,14 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens the database at `url`. On SQLite the process becomes its only one until the last clone is dropped.
-    pub async fn open(url: &str) -> Result<Self, OpenError> {
-        if url.starts_with("sqlite:") { Self::open_sqlite(url).await } else { Self::open_postgres(url).await }
+    /// Opens the database at `url`. On SQLite the process becomes its only one until the last clone is dropped; on
+    /// PostgreSQL a transaction that waits for this process for `transaction_idle` is rolled back.
+    pub async fn open(url: &str, transaction_idle: Duration) -> Result<Self, OpenError> {
+        if url.starts_with("sqlite:") {
+            Self::open_sqlite(url).await
+        } else {
+            Self::open_postgres(url, transaction_idle).await
+        }
     }
 
     async fn open_sqlite(url: &str) -> Result<Self, OpenError> {
@@ -190,9 +195,12 @@ impl Db {
         Ok(Self { read, write, _lock: lock.map(Arc::new) })
     }
 
-    async fn open_postgres(url: &str) -> Result<Self, OpenError> {
+    async fn open_postgres(url: &str, transaction_idle: Duration) -> Result<Self, OpenError> {
         let mut options = ConnectOptions::new(url);
         options.max_connections(20).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
+        // A process that is suspended in a transaction would keep its rows from all others for as long as it sleeps.
+        let idle = [("idle_in_transaction_session_timeout", transaction_idle.as_millis().to_string())];
+        options.map_sqlx_postgres_opts(move |options| options.options(idle.clone()));
         let pool = Database::connect(options).await?;
         Ok(Self { read: pool.clone(), write: pool, _lock: None })
     }

@@ -181,7 +181,7 @@ fn welcome(docs: &str, key: &SecretString) {
 /// The database of the settings, migrated.
 async fn open() -> anyhow::Result<Db> {
     let settings = Settings::from_env()?;
-    let db = Db::open(settings.database_url.expose_secret()).await?;
+    let db = Db::open(settings.database_url.expose_secret(), settings.timing.transaction_idle).await?;
     db.migrate().await.context("the database cannot be migrated")?;
     Ok(db)
 }

@@ -15,6 +15,8 @@ pub struct Timing {
     pub lease: Duration,
     /// The pause between two heartbeats.
     pub heartbeat: Duration,
+    /// How long PostgreSQL lets a transaction wait for the process that opened it.
+    pub transaction_idle: Duration,
     /// How long one run may go on before it hands over to the next.
     pub run_deadline: Duration,
     /// The most files of one batch.
@@ -60,6 +62,7 @@ impl Default for Timing {
             sources_in_flight: 4,
             lease: seconds(60),
             heartbeat: seconds(20),
+            transaction_idle: seconds(10),
             run_deadline: seconds(10 * 60),
             batch_files: 500,
             batch_close_after: seconds(2),

@@ -26,6 +26,15 @@ pub fn server() -> Option<String> {
     std::env::var("TIDEGATE_TEST_DATABASE").ok()
 }
 
+/// Whether the suite runs on a server; an embedded database belongs to one process.
+pub fn on_a_server() -> bool {
+    let server = server().is_some();
+    if !server {
+        println!("not run: several processes need PostgreSQL");
+    }
+    server
+}
+
 impl TestDatabase {
     /// Makes an empty one.
     pub async fn create() -> Self {

@@ -1,16 +1,19 @@
 //! Two at once, lost leases and sudden ends: nothing is written twice, and nothing stays half-done.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use chrono::TimeDelta;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use simulator::{Fault, Gate, Id};
 use tidegate::{
+    app::App,
     engine::tick,
     entity::{source, sync::SyncStatus},
 };
+use tokio::time::timeout;
 
 use super::world::{World, furnish};
+use crate::database::on_a_server;
 
 async fn with_new_pages(count: usize) -> (World, Vec<Id>) {
     let world = World::start().await;
@@ -125,6 +128,27 @@ async fn crashes_in_a_row_heal_too() {
     world.ticks(5).await;
 
     world.holds(&pages);
+}
+
+#[tokio::test]
+async fn a_process_that_sleeps_in_a_transaction_keeps_nobody_waiting() {
+    if !on_a_server() {
+        return;
+    }
+    let (world, pages) = with_new_pages(3).await;
+    let mut settings = (*world.app.settings).clone();
+    settings.timing.transaction_idle = Duration::from_millis(50);
+    let sleeper = App::open(settings, world.app.clock.clone()).await.unwrap();
+    let change = || source::documents_change().filter(source::Column::Id.eq(world.source));
+    let asleep = sleeper.db.begin().await.unwrap();
+    change().exec(&asleep).await.unwrap();
+
+    let other = timeout(Duration::from_mins(1), change().exec(world.app.db.write())).await;
+
+    assert_eq!(other.expect("it waits for who sleeps").unwrap().rows_affected, 1);
+    world.tick().await;
+    world.holds(&pages);
+    asleep.commit().await.expect_err("it was rolled back");
 }
 
 #[tokio::test]

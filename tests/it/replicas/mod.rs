@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     anomaly::scenario::first,
-    database,
+    database::on_a_server,
     engine::world::World,
     harness::{
         number,
@@ -24,17 +24,12 @@ use town::Town;
 /// How many half seconds there is trouble, unless told otherwise.
 const STEPS: u64 = 50;
 
-/// Whether the suite runs on a server; an embedded database belongs to one process.
-fn on_a_server() -> bool {
-    let server = database::server().is_some();
-    if !server {
-        println!("not run: several processes need PostgreSQL");
-    }
-    server
-}
+/// How many uploads a process sends at a time, unless it is told otherwise.
+const UPLOADS_IN_FLIGHT: usize = 16;
 
-/// A process is put to sleep in the middle of a call, for longer than its lease, while another takes over.
-async fn sleeps_at(path: &str) {
+/// A process is put to sleep in the middle of its first `calls` of `path`, for longer than its lease, while another takes
+/// over. There is no other upload that it could be about to send: nobody can take that back.
+async fn sleeps_at(path: &str, calls: usize) {
     let (world, expected) = first(World::of_today().await).await;
     world.comes_to_now();
     world.look_every(2).await;
@@ -42,9 +37,11 @@ async fn sleeps_at(path: &str) {
     let folder = tempfile::tempdir().unwrap();
     let serve = || Process::serve(&mut with_settings(folder.path(), &left.settings));
     let gate = Gate::default();
-    left.simulator.fault(Fault::on("POST", path).once().hold_answer(&gate));
+    left.simulator.fault(Fault::on("POST", path).hold_answer(&gate));
     let sleeper = serve();
-    gate.arrived().await;
+    for _ in 0..calls {
+        gate.arrived().await;
+    }
     sleeper.signal("STOP");
     gate.open();
     let other = serve();
@@ -70,9 +67,8 @@ async fn a_process_that_wakes_after_its_lease_writes_nothing() {
     if !on_a_server() {
         return;
     }
-    for path in ["/v1/files", "/v1/vector_stores/*/file_batches"] {
-        sleeps_at(path).await;
-    }
+    sleeps_at("/v1/files", UPLOADS_IN_FLIGHT).await;
+    sleeps_at("/v1/vector_stores/*/file_batches", 1).await;
 }
 
 #[tokio::test]
