@@ -199,8 +199,9 @@ impl Db {
         let mut options = ConnectOptions::new(url);
         options.max_connections(20).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
         // A process that is suspended in a transaction would keep its rows from all others for as long as it sleeps.
-        let idle = [("idle_in_transaction_session_timeout", transaction_idle.as_millis().to_string())];
-        options.map_sqlx_postgres_opts(move |options| options.options(idle.clone()));
+        options.map_sqlx_postgres_opts(move |options| {
+            options.options([("idle_in_transaction_session_timeout", transaction_idle.as_millis())])
+        });
         let pool = Database::connect(options).await?;
         Ok(Self { read: pool.clone(), write: pool, _lock: None })
     }

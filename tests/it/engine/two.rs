@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr}
 use simulator::{Fault, Gate, Id};
 use tidegate::{
     app::App,
+    config::Settings,
     engine::tick,
     entity::{source, sync::SyncStatus},
 };
@@ -136,7 +137,7 @@ async fn a_process_that_sleeps_in_a_transaction_keeps_nobody_waiting() {
         return;
     }
     let (world, pages) = with_new_pages(3).await;
-    let mut settings = (*world.app.settings).clone();
+    let mut settings = Settings::clone(&world.app.settings);
     settings.timing.transaction_idle = Duration::from_millis(50);
     let sleeper = App::open(settings, world.app.clock.clone()).await.unwrap();
     let change = || source::documents_change().filter(source::Column::Id.eq(world.source));

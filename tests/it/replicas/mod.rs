@@ -8,6 +8,7 @@ mod town;
 use std::time::Duration;
 
 use simulator::{Fault, Gate};
+use tidegate::config::Settings;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -24,11 +25,8 @@ use town::Town;
 /// How many half seconds there is trouble, unless told otherwise.
 const STEPS: u64 = 50;
 
-/// How many uploads a process sends at a time, unless it is told otherwise.
-const UPLOADS_IN_FLIGHT: usize = 16;
-
-/// A process is put to sleep in the middle of its first `calls` of `path`, for longer than its lease, while another takes
-/// over. There is no other upload that it could be about to send: nobody can take that back.
+/// A process is put to sleep when its first `calls` of `path` wait for their answers, for longer than its lease, while
+/// another takes over. These are all that it may send at a time: one that it was about to send could not be called back.
 async fn sleeps_at(path: &str, calls: usize) {
     let (world, expected) = first(World::of_today().await).await;
     world.comes_to_now();
@@ -67,7 +65,7 @@ async fn a_process_that_wakes_after_its_lease_writes_nothing() {
     if !on_a_server() {
         return;
     }
-    sleeps_at("/v1/files", UPLOADS_IN_FLIGHT).await;
+    sleeps_at("/v1/files", Settings::default().openai.uploads_in_flight).await;
     sleeps_at("/v1/vector_stores/*/file_batches", 1).await;
 }
 
