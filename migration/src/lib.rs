@@ -16,6 +16,7 @@ mod m0009_list_large_spaces_by_pieces;
 mod m0011_price_plans;
 mod m0012_time_documents;
 mod m0013_remember_hidden_spaces;
+mod m0014_count_spaces;
 
 /// Brings a database to the newest schema, on SQLite and on PostgreSQL.
 pub struct Migrator;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_price_plans::Migration),
             Box::new(m0012_time_documents::Migration),
             Box::new(m0013_remember_hidden_spaces::Migration),
+            Box::new(m0014_count_spaces::Migration),
         ]
     }
 }

@@ -69,6 +69,8 @@ pub struct Settings {
     pub confluence_allowed_hosts: AllowedHosts,
     /// The points an app may spend in an hour.
     pub confluence_points_per_hour: u32,
+    /// Whether the search is asked how many pages a space has, where points do not list it at every tick.
+    pub confluence_hints: bool,
     /// Atlassian's authorization server and gateway.
     pub atlassian: Atlassian,
     /// The server that keeps the vector stores.
@@ -150,6 +152,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             confluence_allowed_hosts: AllowedHosts::atlassian_cloud(),
             confluence_points_per_hour: 65_000,
+            confluence_hints: true,
             atlassian: Atlassian {
                 app: None,
                 scopes: ATLASSIAN_SCOPES.split_whitespace().map(str::to_owned).collect(),
@@ -215,6 +218,7 @@ impl Settings {
                 default.confluence_points_per_hour,
                 parse::positive,
             ),
+            confluence_hints: read.or("CONFLUENCE_HINTS", default.confluence_hints, parse::switch),
             atlassian: Atlassian::read(&mut read, default.atlassian),
             openai: OpenAi::read(&mut read, default.openai),
             timing: Timing::of_lease(read.or("TIDEGATE_LEASE", default.timing.lease, parse::duration)),

@@ -119,6 +119,10 @@ pub(super) mod parse {
         T::try_from(number).map_err(|_| refused())
     }
 
+    pub(in super::super) fn switch(text: &str) -> Result<bool, String> {
+        text.parse().map_err(|_| "must be true or false".to_owned())
+    }
+
     pub(in super::super) fn duration(text: &str) -> Result<Duration, String> {
         humantime::parse_duration(text)
             .map_err(|_| "must be a duration with its unit, such as 90s or 5m".to_owned())

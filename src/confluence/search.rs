@@ -15,14 +15,19 @@ pub struct FoundPage {
 }
 
 impl Client {
-    /// How many results a query has, without reading them. A hint: the index lags and the number may be estimated.
-    pub async fn search_total(&self, cql: &str) -> Result<u64, Error> {
+    /// How many pages of a space the search finds, archived ones included; if `among` is given, of these. Costs a point.
+    ///
+    /// A hint: the index lags, and whether the number is exact on every site is not known.
+    pub async fn count_pages(&self, space_key: &str, among: Option<&[String]>) -> Result<u64, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Total {
             total_size: u64,
         }
-        let query = [("cql", cql.to_owned()), ("limit", "0".to_owned())];
+        let ids = among.map(|ids| format!("id in ({})", ids.join(", ")));
+        let clauses = ["type = page".to_owned(), in_space(space_key)].into_iter().chain(ids);
+        let cql = clauses.collect::<Vec<_>>().join(" and ");
+        let query = [("cql", cql), ("limit", "0".to_owned())];
         let answer = self.get(&["rest", "api", "search"], &query).await?;
         Ok(parse::<Total>(&answer)?.total_size)
     }
@@ -93,10 +98,14 @@ fn title_query(text: &str, space_key: Option<&str>) -> Option<String> {
     let words: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let (last, whole) = words.split_last()?;
-    let space = space_key.map(|key| format!("space = \"{}\"", key.replace(['"', '\\'], "")));
+    let space = space_key.map(in_space);
     let words = whole.iter().map(|word| format!("title ~ \"{word}\""));
     let clauses = ["type = page".to_owned()].into_iter().chain(space).chain(words);
     Some(clauses.chain([format!("title ~ \"{last}*\"")]).collect::<Vec<_>>().join(" and "))
+}
+
+fn in_space(key: &str) -> String {
+    format!("space = \"{}\"", key.replace(['"', '\\'], ""))
 }
 
 #[cfg(test)]

@@ -158,6 +158,12 @@ impl Budget {
         self.forced.load(Ordering::SeqCst) || is_older(selection, self.asked_at)
     }
 
+    /// Whether hints are worth their points: where these are counted, and not nearly used up.
+    #[must_use]
+    pub fn takes_hints(&self) -> bool {
+        self.limit.as_ref().is_some_and(|limit| !limit.at_wall)
+    }
+
     /// How many of a source's nodes above documents may be read again in this observation: a few always, and so many
     /// that each has its turn within twelve hours. Where points are counted, a tenth of what may be spent on verifying.
     pub fn nodes_to_read(&self, run: &Run, nodes: usize) -> usize {

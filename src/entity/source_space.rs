@@ -17,6 +17,8 @@ pub struct Model {
     pub watermark: Option<DateTimeUtc>,
     /// Since when it cannot be seen.
     pub hidden_since: Option<DateTimeUtc>,
+    /// How many more pages the search counted in it than there were documents.
+    pub search_surplus: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -51,6 +51,7 @@ fn every_setting_is_read() {
         ("OPENAI_UPLOADS_PER_MINUTE", "0"),
         ("OPENAI_UPLOADS_IN_FLIGHT", "4"),
         ("CONFLUENCE_POINTS_PER_HOUR", "1000"),
+        ("CONFLUENCE_HINTS", "false"),
     ])
     .unwrap();
     assert!(!settings.is_laptop());
@@ -71,6 +72,7 @@ fn every_setting_is_read() {
     assert_eq!((timing.request_timeout, timing.upload_timeout), (timing.lease / 2, timing.lease / 2));
     assert_eq!(settings.cors_origins, ["https://app.example.org", "http://localhost:5173"]);
     assert_eq!(settings.openai.base_url.as_str(), "http://127.0.0.1:9/v1");
+    assert!(!settings.confluence_hints);
     assert_eq!(settings.openai.uploads_per_minute, None);
     assert_eq!(settings.atlassian.scopes, ["read:me", "offline_access"]);
     assert!(!format!("{settings:?}").contains("secret\""), "secrets do not show");
@@ -119,6 +121,7 @@ fn nonsense_is_refused_by_name() {
         ("CONFLUENCE_ALLOWED_HOSTS", "https://wiki.example.org"),
         ("OPENAI_UPLOADS_IN_FLIGHT", "0"),
         ("CONFLUENCE_POINTS_PER_HOUR", "many"),
+        ("CONFLUENCE_HINTS", "maybe"),
     ] {
         let message = refused(name, value);
         assert!(message.contains(&format!("  {name} ")), "{message}");

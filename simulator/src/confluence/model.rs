@@ -57,6 +57,8 @@ pub struct Habits {
     pub points_per_hour: Option<u64>,
     /// Most ids that `convert-ids-to-types` takes.
     pub convert_limit: Option<usize>,
+    /// Pages that are missing in the index of the search.
+    pub unindexed: Vec<Id>,
 }
 
 /// The points of one app in the present hour.

@@ -18,6 +18,19 @@ use crate::clock::rfc3339;
 use crate::shared::Shared;
 
 const SEARCH: &[&str] = &["search:confluence", "read:content-details:confluence"];
+const SEARCH_PARAMETERS: &[&str] = &[
+    "cql",
+    "cqlcontext",
+    "cursor",
+    "next",
+    "prev",
+    "limit",
+    "start",
+    "includeArchivedSpaces",
+    "excludeCurrentSpaces",
+    "excerpt",
+    "expand",
+];
 const READ_DETAILS: &[&str] = &["read:content-details:confluence", "read:confluence-content.all"];
 const READ_USER: &[&str] =
     &["read:content-details:confluence", "read:confluence-user", "read:user:confluence"];
@@ -50,20 +63,7 @@ fn bad_request(error: impl std::fmt::Display) -> Refusal {
 
 async fn search(caller: Caller) -> Answer {
     caller.need(SEARCH)?;
-    let documented = [
-        "cql",
-        "cqlcontext",
-        "cursor",
-        "next",
-        "prev",
-        "limit",
-        "start",
-        "includeArchivedSpaces",
-        "excludeCurrentSpaces",
-        "excerpt",
-        "expand",
-    ];
-    let params = Params::read(caller.request.query_string(), &documented).map_err(bad_request)?;
+    let params = Params::read(caller.request.query_string(), SEARCH_PARAMETERS).map_err(bad_request)?;
     let text = params.one("cql").map_err(bad_request)?.unwrap_or_default();
     let cql = Cql::parse(text).map_err(bad_request)?;
     let limit = params.number("limit", 25, 0, 250).map_err(bad_request)? as usize;
@@ -71,10 +71,12 @@ async fn search(caller: Caller) -> Answer {
     let (now, cloud) = (caller.shared.clock.now(), caller.cloud());
     let walk = Walk::read(&cloud, public_path(caller.request.path()), &params, limit).map_err(bad_request)?;
     let site = caller.site(&cloud);
-    let open =
-        |node: &Node| with_archived_spaces || site.space(node.space).is_some_and(|space| !space.archived);
+    let in_index = |node: &Node| {
+        let open = with_archived_spaces || site.space(node.space).is_some_and(|space| !space.archived);
+        open && !cloud.habits.unindexed.contains(&node.id)
+    };
     let fits =
-        |node: &&Node| cql.accepts(site, node, now) && open(node) && site.visible(node, &caller.account);
+        |node: &&Node| cql.accepts(site, node, now) && in_index(node) && site.visible(node, &caller.account);
     let mut found: Vec<&Node> = site.nodes().filter(fits).collect();
     let total = found.len();
     found.sort_unstable_by_key(|node| node.id);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
 
-use super::Observation;
+use super::{Observation, hints::Hints};
 use crate::{
     confluence::{MOST_IDS, Node, Page, Status},
     engine::{
@@ -35,19 +35,26 @@ const MOST_SINGLE_SUSPECTS: usize = 100;
 const UNREACHABLE: TimeDelta = TimeDelta::hours(24);
 
 /// How much may still be asked in one observation; the others are asked for in the next.
-struct Asking {
+pub(super) struct Asking {
     /// Pages asked for one by one.
-    singles: usize,
+    pub singles: usize,
     /// Documents asked for at all.
-    documents: u64,
+    pub documents: u64,
     /// Whether some were not asked for.
-    left_some: bool,
+    pub left_some: bool,
 }
 
 impl Asking {
-    fn of(run: &Run) -> Self {
+    pub fn of(run: &Run) -> Self {
         let documents = run.allowance.map_or(u64::MAX, |points| points.max(1));
         Self { singles: MOST_SINGLES, documents, left_some: false }
+    }
+
+    /// Whether one more question, which costs as much as a document, may be asked.
+    pub fn asks(&mut self) -> bool {
+        let asks = self.documents > 0;
+        self.documents = self.documents.saturating_sub(1);
+        asks
     }
 
     /// Whether one more page may be asked for by itself.
@@ -64,6 +71,7 @@ impl Observation<'_> {
     pub(super) async fn look_for_absent(&mut self) -> Result<(), Stop> {
         let mut asking = Asking { singles: MOST_SINGLE_SUSPECTS, ..Asking::of(self.run) };
         let mut of_pieces = Asking::of(self.run);
+        let mut of_hints = Hints::asking(self.run);
         let db = self.run.app.db.clone();
         let source = self.run.source().id;
         let suspects = store::documents::suspects(db.read(), source, MOST_SUSPECTS).await?;
@@ -73,8 +81,8 @@ impl Observation<'_> {
         self.some_unseen |= !self.look_up(suspects, &mut asking).await?;
         asking.singles += MOST_SINGLES - MOST_SINGLE_SUSPECTS;
         let held = store::holds::held(db.read(), source).await?;
-        let approved: HashSet<DocumentId> =
-            held.into_iter().filter(|held| held.approved).map(|held| held.document).collect();
+        let held: HashMap<DocumentId, bool> =
+            held.into_iter().map(|held| (held.document, held.approved)).collect();
         let mut after = None;
         loop {
             let documents = store::documents::present_after(db.read(), source, after, PART).await?;
@@ -89,14 +97,18 @@ impl Observation<'_> {
             let unseen = unseen.into_iter().filter(|document| !removed.contains(&document.id)).collect();
             let unseen = self.offer_unreachable(unseen).await?;
             let (missing, elsewhere): (Vec<_>, Vec<_>) = unseen.into_iter().partition(|document| {
-                approved.contains(&document.id) || self.should_have_been_seen(document)
+                held.get(&document.id) == Some(&true) || self.should_have_been_seen(document)
             });
             let (missing_in_pieces, elsewhere): (Vec<_>, Vec<_>) =
                 elsewhere.into_iter().partition(|document| self.is_missing_in_piece(document));
             self.some_unseen |= elsewhere.iter().any(|document| !self.was_seen_in_piece(document));
             self.some_unseen |= !self.look_up(missing, &mut asking).await?;
             self.pieces.some_unseen |= !self.look_up(missing_in_pieces, &mut of_pieces).await?;
+            let undecided = elsewhere.into_iter().filter(|document| !held.contains_key(&document.id));
+            let unfound = self.unfound(undecided.collect(), &mut of_hints).await?;
+            self.look_up(unfound, &mut of_hints).await?;
         }
+        self.hints.left_open = of_hints.left_some;
         self.pieces.left_open = of_pieces.left_some;
         self.some_unseen |= self.pieces.some_unseen;
         Ok(())

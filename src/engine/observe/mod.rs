@@ -7,6 +7,7 @@
 
 mod absent;
 mod feed;
+mod hints;
 mod ids;
 mod named;
 mod nodes;
@@ -41,6 +42,7 @@ use crate::{
     },
     ids::SelectionId,
 };
+use hints::Hints;
 pub use ids::PageIds;
 use spaces::Pieces;
 
@@ -54,6 +56,8 @@ struct Observation<'a> {
     coverage: HashMap<SelectionId, Coverage>,
     /// What was listed of spaces that are too large to be listed at once.
     pieces: Pieces,
+    /// What the search said of spaces that were not listed.
+    hints: Hints,
     /// Points spent on listing spaces, and on the exclusions that were walked for that.
     listed: u64,
     points_of_exclusions: u64,
@@ -100,6 +104,7 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
         scopes: Scopes::default(),
         coverage: HashMap::new(),
         pieces: Pieces::default(),
+        hints: Hints::default(),
         listed: 0,
         points_of_exclusions: 0,
         seen: PageIds::default(),
@@ -120,6 +125,7 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
     observation.absorb_feed(feed).await?;
     observation.read_named_pages().await?;
     observation.list_spaces().await?;
+    observation.hints = observation.count_spaces().await?;
     observation.look_for_absent().await?;
     observation.read_nodes_again().await?;
     let removals = std::mem::take(&mut observation.removals);
@@ -309,6 +315,7 @@ impl Observation<'_> {
                 observed::advance(&tx, run.source().id, &[space], date).await?;
             }
             self.keep_pieces(&tx).await?;
+            self.keep_hints(&tx).await?;
             store::syncs::checked(&tx, run.source().id, now).await?;
             self.settle_account(&tx).await?;
         }

@@ -131,6 +131,7 @@ pub async fn keep_space(
         name: Set(name.to_owned()),
         watermark: Set(None),
         hidden_since: Set(None),
+        search_surplus: Set(None),
     };
     let conflict = OnConflict::columns([source_space::Column::SourceId, source_space::Column::SpaceId])
         .update_columns([
@@ -155,6 +156,22 @@ pub async fn hide_spaces(
         .filter(source_space::Column::SourceId.eq(source))
         .filter(source_space::Column::SpaceId.is_in(spaces.iter().copied()))
         .filter(source_space::Column::HiddenSince.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Keeps how many more pages the search counted in a space than there are documents.
+pub async fn keep_surplus(
+    tx: &impl ConnectionTrait,
+    source: SourceId,
+    space_id: &str,
+    surplus: i64,
+) -> Result<(), DbErr> {
+    source_space::Entity::update_many()
+        .col_expr(source_space::Column::SearchSurplus, Expr::value(surplus))
+        .filter(source_space::Column::SourceId.eq(source))
+        .filter(source_space::Column::SpaceId.eq(space_id))
         .exec(tx)
         .await?;
     Ok(())

@@ -114,7 +114,19 @@ async fn typed_words_find_pages_by_their_titles() {
     wiki.site.add_page(wiki.space, "Holiday list", "").unwrap();
     let found = wiki.client.search_pages("run", Some("ENG"), 10).await.unwrap();
     assert_eq!(found.iter().map(|page| page.id.clone()).collect::<Vec<_>>(), [runbook.to_string()]);
-    assert_eq!(wiki.client.search_total(r#"type = page and space = "ENG""#).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn the_pages_of_a_space_are_counted_all_of_them_or_those_that_are_named() {
+    let wiki = Wiki::start();
+    let add = |title| wiki.site.add_page(wiki.space, title, "").unwrap();
+    let [kept, archived, trashed] = ["Kept", "Archived", "Trashed"].map(add);
+    wiki.site.archive(archived).unwrap();
+    wiki.site.trash(trashed).unwrap();
+    assert_eq!(wiki.client.count_pages("ENG", None).await.unwrap(), 2);
+    let named = [kept, trashed].map(|page| page.to_string());
+    assert_eq!(wiki.client.count_pages("ENG", Some(&named)).await.unwrap(), 1);
+    assert_eq!(wiki.client.count_pages("OPS", Some(&named)).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{EntityTrait, sea_query::Expr};
 use simulator::{Fault, Gate, Id, Place};
 use tidegate::{
+    config::Settings,
     entity::{
         EvidenceKind,
         selection::SelectionKind,
@@ -18,21 +19,30 @@ use tidegate::{
 use super::world::{World, furnish};
 
 /// Points that the app has in an hour, and three times as many pages.
-const POINTS: u32 = 500;
+pub(super) const POINTS: u32 = 500;
 const PAGES: usize = 1_500;
 /// Pages in one answer.
 const PART: usize = 20;
 
 /// A selected space that nothing has been loaded of yet, and the pages in it. The source looks every twenty minutes.
-struct Large {
-    world: World,
-    selection: SelectionId,
-    pages: Vec<Id>,
+pub(super) struct Large {
+    pub world: World,
+    pub selection: SelectionId,
+    pub pages: Vec<Id>,
 }
 
 impl Large {
+    /// A wiki whose search gives no hints.
     async fn start() -> Self {
-        let world = World::with(|settings| settings.confluence_points_per_hour = POINTS).await;
+        Self::of(|settings| settings.confluence_hints = false).await
+    }
+
+    pub async fn of(change: impl FnOnce(&mut Settings)) -> Self {
+        let few_points = |settings: &mut Settings| {
+            settings.confluence_points_per_hour = POINTS;
+            change(settings);
+        };
+        let world = World::with(few_points).await;
         {
             let mut confluence = world.simulator.confluence();
             confluence.habits.pages_listed = Some(PART);
@@ -52,14 +62,17 @@ impl Large {
 
     /// The same, when everything is in the store.
     async fn loaded() -> Self {
-        let large = Self::start().await;
-        large.finish().await;
-        large.world.holds(&large.pages);
-        large.world.calls();
-        large
+        Self::start().await.load().await
     }
 
-    async fn tick(&self) {
+    pub async fn load(self) -> Self {
+        self.finish().await;
+        self.world.holds(&self.pages);
+        self.world.calls();
+        self
+    }
+
+    pub async fn tick(&self) {
         self.world.tick_after(TimeDelta::minutes(20)).await;
     }
 
@@ -74,7 +87,7 @@ impl Large {
         panic!("it does not end: {:?}", self.world.last_sync().await)
     }
 
-    async fn verified_at(&self) -> Option<DateTime<Utc>> {
+    pub async fn verified_at(&self) -> Option<DateTime<Utc>> {
         self.world.selection(self.selection).await.verified_at
     }
 
@@ -85,7 +98,7 @@ impl Large {
     }
 
     /// The points of each hour.
-    fn points(&self) -> BTreeMap<String, u64> {
+    pub fn points(&self) -> BTreeMap<String, u64> {
         let mut hours = BTreeMap::new();
         for call in self.world.simulator.call_log() {
             *hours.entry(call.at[..13].to_owned()).or_default() += call.points;

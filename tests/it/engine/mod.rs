@@ -8,6 +8,7 @@ mod faults;
 mod figures;
 mod grants;
 mod guard;
+mod hints;
 mod indexing;
 mod large;
 mod life;

@@ -205,6 +205,21 @@ pub async fn sizes(db: &impl ConnectionTrait, source: SourceId) -> Result<HashMa
     Ok(rows.into_iter().filter_map(|(selection, size)| Some((selection?, size))).collect())
 }
 
+/// How many documents of each space are there, suspects aside.
+pub async fn counts(db: &impl ConnectionTrait, source: SourceId) -> Result<HashMap<String, i64>, DbErr> {
+    let rows: Vec<(String, i64)> = document::Entity::find()
+        .select_only()
+        .column(document::Column::SpaceId)
+        .expr_as(Expr::col(document::Column::Id).count(), "size")
+        .filter(document::Column::SourceId.eq(source))
+        .filter(document::Column::State.is_not_in([DocumentState::Removed, DocumentState::Suspect]))
+        .group_by(document::Column::SpaceId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Of these documents, those that have no live file: removing them takes nothing out of the store.
 pub async fn without_file(
     db: &impl ConnectionTrait,
