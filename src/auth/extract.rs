@@ -122,9 +122,17 @@ pub fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
 /// The problem of a key without `scope`.
 #[must_use]
 pub fn lacks(scope: Scope) -> Problem {
-    Problem::new(Kind::Forbidden, format!("This needs an API key with the scope `{scope}`."))
+    Problem::new(Kind::Forbidden, format!("This needs an API key or token with the scope `{scope}`."))
         .with("required_scope", scope.name())
         .header(WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
+}
+
+/// Tokens make neither tokens nor keys: who finds one in a browser has it for its hour and no longer.
+pub fn needs_key(caller: &Principal) -> Result<(), Problem> {
+    match caller.token_ends_at {
+        None => Ok(()),
+        Some(_) => Err(Problem::new(Kind::Forbidden, "This needs an API key, not a token.")),
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -137,11 +145,13 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Missing => {
-                Self::new(Kind::Unauthorized, "Send an API key: `Authorization: Bearer tg_…`.")
+                Self::new(Kind::Unauthorized, "Send an API key or a token: `Authorization: Bearer tg_…`.")
                     .header(WWW_AUTHENTICATE, r#"Bearer realm="tidegate""#)
             }
-            Refusal::Invalid => Self::new(Kind::Unauthorized, "The API key is unknown, revoked or expired.")
-                .header(WWW_AUTHENTICATE, r#"Bearer realm="tidegate", error="invalid_token""#),
+            Refusal::Invalid => {
+                Self::new(Kind::Unauthorized, "The API key or token is unknown, revoked or expired.")
+                    .header(WWW_AUTHENTICATE, r#"Bearer realm="tidegate", error="invalid_token""#)
+            }
             Refusal::Db(error) => error.into(),
         }
     }

@@ -73,6 +73,7 @@ mod tests {
             key_id: ApiKeyId::new(),
             scopes: Scopes::all(),
             end_user: None,
+            token_ends_at: None,
         }
     }
 

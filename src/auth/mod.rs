@@ -1,10 +1,11 @@
-//! Who calls and what they may do: API keys, their scopes, and the principal they stand for.
+//! Who calls and what they may do: API keys and tokens, their scopes, and the principal they stand for.
 
 pub mod extract;
 mod known;
 pub mod routes;
 pub mod scope;
 pub mod store;
+pub mod token;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use subtle::ConstantTimeEq;
 pub use extract::Require;
 pub use known::Known;
 pub use scope::{Scope, Scopes};
+pub use token::Token;
 
 use crate::{
     app::App,
@@ -29,23 +31,41 @@ use crate::{
 const KEY_PREFIX: &str = "tg_";
 /// How much of a key is kept readable, to tell keys apart.
 const SHOWN_CHARACTERS: usize = 11;
-/// The most characters of a key that a request may send.
-const LONGEST_KEY: usize = 512;
+/// The most bytes of a key or token that a request may send.
+const LONGEST_SECRET: usize = 2_048;
 
 /// Who calls.
 #[derive(Clone, Debug)]
 pub struct Principal {
     /// The only workspace whose things it sees.
     pub workspace_id: WorkspaceId,
-    /// The key that was sent.
+    /// The key that was sent, or that made the token that was sent.
     pub key_id: ApiKeyId,
     /// What it may do.
     pub scopes: Scopes,
-    /// The person on whose behalf a program calls, if it named one.
+    /// The person whom a token is for.
     pub end_user: Option<String>,
+    /// When the token ends; absent for a key.
+    pub token_ends_at: Option<DateTime<Utc>>,
 }
 
 impl Principal {
+    /// Who calls with a key, or with a token that it made.
+    fn of(key: &api_key::Model, token: Option<Token>) -> Self {
+        let scopes = Scopes::of(key);
+        let (workspace_id, key_id) = (key.workspace_id, key.id);
+        match token {
+            None => Self { workspace_id, key_id, scopes, end_user: None, token_ends_at: None },
+            Some(token) => Self {
+                workspace_id,
+                key_id,
+                scopes: scopes.in_both(&token.scopes),
+                end_user: Some(token.end_user),
+                token_ends_at: Some(token.ends_at),
+            },
+        }
+    }
+
     /// The principal as owners are written down: the key, and the person it names.
     #[must_use]
     pub fn owner(&self) -> String {
@@ -71,11 +91,11 @@ impl Principal {
 /// Why a request is not let in.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// No key was sent.
+    /// Neither a key nor a token was sent.
     #[error("no API key was sent")]
     Missing,
-    /// The key is unknown, revoked or expired; callers are not told which.
-    #[error("the API key is unknown, revoked or expired")]
+    /// The key or token is unknown, revoked or expired; callers are not told which.
+    #[error("the API key or token is unknown, revoked or expired")]
     Invalid,
     /// The database refused.
     #[error("the API key could not be looked up")]
@@ -153,9 +173,9 @@ pub fn random_secret() -> SecretString {
     format!("{KEY_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())).into()
 }
 
-/// The principal that `secret` stands for.
+/// The principal that `secret`, an API key or a token, stands for.
 pub async fn authenticate(app: &App, secret: &str) -> Result<Principal, Refusal> {
-    if secret.len() > LONGEST_KEY {
+    if secret.len() > LONGEST_SECRET {
         return Err(Refusal::Invalid);
     }
     let hash = hash(secret);
@@ -164,10 +184,12 @@ pub async fn authenticate(app: &App, secret: &str) -> Result<Principal, Refusal>
         return Ok(principal);
     }
     let epoch = app.known.epoch();
-    let (key, workspace) = store::find_by_hash(app.db.read(), &hash)
-        .await?
-        .filter(|(key, _)| is_same(&key.secret_sha256, &hash))
-        .ok_or(Refusal::Invalid)?;
+    let token = Token::read(app, secret, now);
+    let found = match &token {
+        Some(token) => store::find_with_workspace(app.db.read(), token.key_id).await?,
+        None => store::find_by_hash(app.db.read(), &hash).await?.filter(|(key, _)| is_same(key, &hash)),
+    };
+    let (key, workspace) = found.ok_or(Refusal::Invalid)?;
     let alive = key.revoked_at.is_none()
         && key.expires_at.is_none_or(|end| now < end)
         && workspace.status == workspace::WorkspaceStatus::Active;
@@ -175,9 +197,9 @@ pub async fn authenticate(app: &App, secret: &str) -> Result<Principal, Refusal>
         return Err(Refusal::Invalid);
     }
     store::note_use(&app.db, &key, now).await?;
-    let scopes = Scopes::of(&key);
-    let principal = Principal { workspace_id: key.workspace_id, key_id: key.id, scopes, end_user: None };
-    app.known.keep(hash, principal.clone(), key.expires_at, epoch, now);
+    let principal = Principal::of(&key, token);
+    let ends_at = [key.expires_at, principal.token_ends_at].into_iter().flatten().min();
+    app.known.keep(hash, principal.clone(), ends_at, epoch, now);
     Ok(principal)
 }
 
@@ -185,8 +207,8 @@ fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-fn is_same(stored: &[u8], given: &[u8; 32]) -> bool {
-    stored.ct_eq(given).into()
+fn is_same(stored: &api_key::Model, given: &[u8; 32]) -> bool {
+    stored.secret_sha256.ct_eq(given).into()
 }
 
 /// Sees to it that an operator can get in: the key of the settings if there is one (its predecessors are revoked), or,
@@ -224,6 +246,7 @@ mod tests {
             key_id: ApiKeyId(uuid::Uuid::from_u128(7)),
             scopes: scopes.iter().copied().collect(),
             end_user: end_user.map(str::to_owned),
+            token_ends_at: None,
         }
     }
 
@@ -258,7 +281,7 @@ mod tests {
         let secret = key.secret.expose_secret();
         assert!(secret.starts_with("tg_") && secret.len() == 46, "{secret}");
         assert!(secret.starts_with(&key.row.prefix) && key.row.prefix.len() == SHOWN_CHARACTERS);
-        assert!(is_same(&key.row.secret_sha256, &hash(secret)));
+        assert!(is_same(&key.row, &hash(secret)));
         assert!(!format!("{key:?}").contains(secret));
     }
 }

@@ -86,6 +86,12 @@ impl Scopes {
         wanted.0.difference(&self.0).next().copied()
     }
 
+    /// Those that are among `others`, too.
+    #[must_use]
+    pub fn in_both(&self, others: &Self) -> Self {
+        self.0.intersection(&others.0).copied().collect()
+    }
+
     /// The scopes in the order in which the enumeration lists them.
     #[must_use]
     pub fn to_vec(&self) -> Vec<Scope> {

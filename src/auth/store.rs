@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
 };
 
 use crate::{
@@ -20,12 +23,27 @@ pub async fn find_by_hash(
     db: &impl ConnectionTrait,
     hash: &[u8; 32],
 ) -> Result<Option<(api_key::Model, workspace::Model)>, DbErr> {
+    one_with_workspace(db, api_key::Column::SecretSha256.eq(hash.as_slice())).await
+}
+
+/// A key and its workspace.
+pub async fn find_with_workspace(
+    db: &impl ConnectionTrait,
+    id: ApiKeyId,
+) -> Result<Option<(api_key::Model, workspace::Model)>, DbErr> {
+    one_with_workspace(db, api_key::Column::Id.eq(id)).await
+}
+
+async fn one_with_workspace(
+    db: &impl ConnectionTrait,
+    which: Expr,
+) -> Result<Option<(api_key::Model, workspace::Model)>, DbErr> {
     let workspace = api_key::Entity::belongs_to(workspace::Entity)
         .from(api_key::Column::WorkspaceId)
         .to(workspace::Column::Id)
         .into();
     let row = api_key::Entity::find()
-        .filter(api_key::Column::SecretSha256.eq(hash.as_slice()))
+        .filter(which)
         .join(JoinType::InnerJoin, workspace)
         .select_also(workspace::Entity)
         .one(db)

@@ -28,6 +28,7 @@ const TAGS: &[(&str, &str)] = &[
     ("sources", "One Confluence site feeding one knowledge base, and which of its pages are wanted."),
     ("syncs", "Pieces of work on a source: their plan, their progress and what they did."),
     ("documents", "Pages and what became of them: state, reason, and the exact text that was sent."),
+    ("tokens", "Short-lived tokens for browsers, made with an API key for one person."),
     ("api keys", "Secrets for machines, with scopes and an expiry."),
     ("workspaces", "Tenants, for the operator of the installation."),
     ("service", "Health."),
@@ -168,8 +169,8 @@ fn problem_content(example: Option<serde_json::Value>) -> Content {
 }
 
 fn security_scheme() -> SecurityScheme {
-    let description = "An API key: `Authorization: Bearer tg_…`. The roles of an operation's requirement are the scopes \
-         that the key must have.";
+    let description = "An API key or a token: `Authorization: Bearer …`. The roles of an operation's requirement are the \
+         scopes that it must have.";
     SecurityScheme::Http(
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build(),
     )

@@ -20,3 +20,4 @@ mod openapi;
 mod replicas;
 mod secrets;
 mod settings;
+mod tokens;

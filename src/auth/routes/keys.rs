@@ -1,4 +1,4 @@
-//! `GET /v1/me` and the API keys.
+//! The API keys of a workspace.
 
 use actix_web::{
     HttpResponse, delete, get,
@@ -10,142 +10,18 @@ use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{
-    KeyOrder, NewKey, Require, Scope, Scopes,
-    extract::{Admin, Anyone, lacks},
-    store,
-};
 use crate::{
     app::App,
-    config::Settings,
-    entity::{Metadata, api_key},
-    http::{
-        Check, IdempotencyKey, Json, Page, Paging, Problem, Query, body::BODY_LIMIT, idempotency,
-        paging::MOST,
+    auth::{
+        KeyOrder, NewKey, Require, Scope, Scopes,
+        extract::{Admin, lacks, needs_key},
+        store,
     },
-    ids::{ApiKeyId, WorkspaceId},
-    workspaces,
+    entity::{Metadata, api_key},
+    http::{Check, IdempotencyKey, Json, Page, Paging, Problem, Query, idempotency},
+    ids::ApiKeyId,
 };
-
-/// Registers the operations.
-pub fn configure(config: &mut ServiceConfig) {
-    config.service(show_me).service(list_api_keys).service(create_api_key).service(revoke_api_key);
-}
-
-/// Who is calling, what they may do, and what this installation can do.
-#[derive(Debug, Serialize, ToSchema)]
-struct Me {
-    principal: MyPrincipal,
-    workspace: MyWorkspace,
-    /// What the key may do.
-    scopes: Vec<Scope>,
-    capabilities: Capabilities,
-    limits: Limits,
-    atlassian: AtlassianRegistration,
-}
-
-/// The key that was sent.
-#[derive(Debug, Serialize, ToSchema)]
-struct MyPrincipal {
-    api_key_id: ApiKeyId,
-    /// The key's name.
-    #[schema(examples("backend"))]
-    name: String,
-    /// The person on whose behalf the call is made, if one is named.
-    end_user: Option<String>,
-    expires_at: Option<DateTime<Utc>>,
-}
-
-/// The workspace that the key belongs to.
-#[derive(Debug, Serialize, ToSchema)]
-struct MyWorkspace {
-    id: WorkspaceId,
-    #[schema(examples("default"))]
-    name: String,
-    external_id: Option<String>,
-}
-
-/// What this installation can do.
-#[derive(Debug, Serialize, ToSchema)]
-struct Capabilities {
-    /// Whether connections through OAuth are possible; else only those with an API token.
-    oauth: bool,
-    /// Whether the server has an OpenAI key; else each knowledge base brings its own.
-    server_openai_key: bool,
-}
-
-/// What requests must keep to.
-#[derive(Debug, Serialize, ToSchema)]
-struct Limits {
-    /// The most items of a page.
-    #[schema(examples(200))]
-    page_items: u32,
-    /// The most bytes of a body.
-    #[schema(examples(1_048_576))]
-    body_bytes: usize,
-    /// The shortest interval a source may ask for.
-    #[schema(examples(60))]
-    source_interval_seconds_min: u64,
-    /// The interval of sources that ask for none.
-    #[schema(examples(300))]
-    source_interval_seconds_default: u64,
-}
-
-/// What to enter when the OAuth app is registered with Atlassian.
-#[derive(Debug, Serialize, ToSchema)]
-struct AtlassianRegistration {
-    #[schema(examples("http://localhost:8080/v1/oauth/callback"))]
-    redirect_uri: String,
-    scopes: Vec<String>,
-}
-
-/// Shows who is calling.
-///
-/// The key's workspace and scopes, what this installation can do, and what to register with Atlassian. A good first call.
-#[utoipa::path(
-    tag = "me",
-    security(("bearer" = [])),
-    responses((status = 200, description = "The caller.", body = Me)),
-)]
-#[get("/v1/me")]
-async fn show_me(app: web::Data<App>, caller: Require<Anyone>) -> Result<Json<Me>, Problem> {
-    let key =
-        store::find(app.db.read(), caller.key_id).await?.ok_or_else(|| Problem::not_found("API key"))?;
-    let workspace = workspaces::store::find(app.db.read(), caller.workspace_id).await?;
-    let workspace = workspace.ok_or_else(|| Problem::not_found("workspace"))?;
-    Ok(Json(Me {
-        principal: MyPrincipal {
-            api_key_id: key.id,
-            name: key.name,
-            end_user: caller.end_user.clone(),
-            expires_at: key.expires_at,
-        },
-        workspace: MyWorkspace { id: workspace.id, name: workspace.name, external_id: workspace.external_id },
-        scopes: caller.scopes.to_vec(),
-        capabilities: Capabilities {
-            oauth: app.settings.atlassian.app.is_some(),
-            server_openai_key: app.settings.openai.api_key.is_some(),
-        },
-        limits: Limits::of(&app.settings),
-        atlassian: AtlassianRegistration {
-            redirect_uri: app.settings.redirect_uri(),
-            scopes: app.settings.atlassian.scopes.clone(),
-        },
-    }))
-}
-
-impl Limits {
-    fn of(settings: &Settings) -> Self {
-        Self {
-            page_items: MOST,
-            body_bytes: BODY_LIMIT,
-            source_interval_seconds_min: settings.min_source_interval.as_secs(),
-            source_interval_seconds_default: settings.sync_interval.as_secs(),
-        }
-    }
-}
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -219,7 +95,7 @@ struct ListApiKeys {
     responses((status = 200, description = "A page of API keys.", body = Page<ApiKey>)),
 )]
 #[get("/v1/api-keys")]
-async fn list_api_keys(
+pub(super) async fn list_api_keys(
     app: web::Data<App>,
     caller: Require<Admin>,
     Query(query): Query<ListApiKeys>,
@@ -284,11 +160,12 @@ impl CreateApiKey {
     responses((status = 201, description = "The key and its secret.", body = CreatedApiKey)),
 )]
 #[post("/v1/api-keys", wrap = "from_fn(idempotency::once)")]
-async fn create_api_key(
+pub(super) async fn create_api_key(
     app: web::Data<App>,
     caller: Require<Admin>,
     Json(body): Json<CreateApiKey>,
 ) -> Result<HttpResponse, Problem> {
+    needs_key(&caller)?;
     let now = app.clock.now();
     let order = body.check(now)?;
     if let Some(scope) = caller.scopes.lacking(&order.scopes) {
@@ -314,7 +191,7 @@ async fn create_api_key(
     responses((status = 204, description = "The key is revoked.")),
 )]
 #[delete("/v1/api-keys/{id}")]
-async fn revoke_api_key(
+pub(super) async fn revoke_api_key(
     app: web::Data<App>,
     caller: Require<Admin>,
     id: web::Path<ApiKeyId>,
