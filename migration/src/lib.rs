@@ -13,6 +13,7 @@ mod m0006_remember_accounts;
 mod m0007_create_reconciles;
 mod m0008_number_the_changes_of_documents;
 mod m0009_list_large_spaces_by_pieces;
+mod m0010_create_restrictions;
 mod m0011_price_plans;
 mod m0012_time_documents;
 mod m0013_remember_hidden_spaces;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_create_reconciles::Migration),
             Box::new(m0008_number_the_changes_of_documents::Migration),
             Box::new(m0009_list_large_spaces_by_pieces::Migration),
+            Box::new(m0010_create_restrictions::Migration),
             Box::new(m0011_price_plans::Migration),
             Box::new(m0012_time_documents::Migration),
             Box::new(m0013_remember_hidden_spaces::Migration),

@@ -1,7 +1,6 @@
-//! What is left of v1: search, whose index lags and proves nothing, and read restrictions.
+//! Search, which is left of v1: its index lags and proves nothing.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::wire::{Status, or_default};
 use super::{Client, Error, parse};
@@ -66,30 +65,6 @@ impl Client {
             status: content.status.unwrap_or(Status::Current),
         });
         Ok(found.filter(|page| page.status == Status::Current).collect())
-    }
-
-    /// Whether reading this page (or folder) is restricted on the node itself. Restrictions are inherited: its
-    /// ancestors have to be asked, too. Costs up to 5 points.
-    pub async fn is_read_restricted(&self, id: &str) -> Result<bool, Error> {
-        #[derive(Deserialize)]
-        struct Restriction {
-            restrictions: Who,
-        }
-        #[derive(Deserialize)]
-        struct Who {
-            user: Some,
-            group: Some,
-        }
-        #[derive(Deserialize)]
-        struct Some {
-            results: Vec<Value>,
-        }
-        let path = ["rest", "api", "content", id, "restriction", "byOperation", "read"];
-        let answer = self.get(&path, &[("limit", "1".to_owned())]).await?;
-        let Who { user, group } = parse::<Restriction>(&answer)?.restrictions;
-        let named = user.results.len() + group.results.len();
-        self.meter.spend(2 * named as u64);
-        Ok(named > 0)
     }
 }
 

@@ -61,9 +61,10 @@ fn path(parent: Option<&str>, above: &HashMap<String, Above>) -> String {
     let mut next = parent;
     let mut met = HashSet::new();
     while let Some(node) = next.filter(|id| met.insert(*id)).and_then(|id| above.get(id)) {
-        titles.push(node.title.as_str());
+        // Of what is neither page nor folder no title is known.
+        titles.extend(Some(node.title.as_str()).filter(|title| !title.is_empty()));
         next = node.parent_id.as_deref();
-        if titles.len() >= DEEPEST {
+        if met.len() >= DEEPEST {
             break;
         }
     }
@@ -74,7 +75,7 @@ fn path(parent: Option<&str>, above: &HashMap<String, Above>) -> String {
 }
 
 /// Every node above these, from what is known, and from Confluence where it is not.
-async fn nodes_above(run: &Run, parents: HashSet<String>) -> Result<HashMap<String, Above>, Stop> {
+pub async fn nodes_above(run: &Run, parents: HashSet<String>) -> Result<HashMap<String, Above>, Stop> {
     let mut above: HashMap<String, Above> = HashMap::new();
     let mut wanted: Vec<String> = parents.into_iter().collect();
     for _ in 0..DEEPEST {

@@ -16,6 +16,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 use super::{run::Run, stop::Stop, store};
 use crate::{
+    confluence::MOST_IDS,
     connections,
     entity::{
         selection::{self, SelectionKind, SelectionMode},
@@ -42,6 +43,11 @@ const MOST_NODES_IN_FULL: usize = 1_000;
 const NODES_TURN_SECONDS: usize = 12 * 60 * 60;
 /// What reading one costs.
 const POINTS_OF_A_NODE: f64 = 2.0;
+
+/// Restrictions that are read again at each tick, however scarce points are.
+const FEWEST_RESTRICTIONS: usize = 5;
+/// And when a person asks for everything to be verified.
+const MOST_RESTRICTIONS_IN_FULL: usize = 10_000;
 
 /// What may be spent in one observation.
 #[derive(Debug)]
@@ -181,6 +187,22 @@ impl Budget {
         )]
         let affordable = (limit.rate * f64::from(interval) / 10.0 / POINTS_OF_A_NODE) as usize;
         if limit.at_wall { 0 } else { share.min(affordable.max(1)) }
+    }
+
+    /// Of how many pages restrictions may be read again in this observation: as many as one request tells of. Where points
+    /// are counted, a tenth of what may be spent on verifying.
+    pub fn restrictions_to_read(&self, run: &Run) -> usize {
+        if run.claim.sync.mode == SyncMode::Full {
+            return MOST_RESTRICTIONS_IN_FULL;
+        }
+        let Some(limit) = &self.limit else { return MOST_IDS };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
+        let affordable = (limit.rate * f64::from(run.source().interval_seconds) / 10.0) as usize;
+        if limit.at_wall { 0 } else { affordable.clamp(FEWEST_RESTRICTIONS, MOST_IDS) }
     }
 
     /// Lists everything in this observation, whatever it costs.

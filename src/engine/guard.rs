@@ -1,6 +1,7 @@
 //! Lets removals pass, or holds them for a person: pure, with no clock, network or database.
 //!
-//! * What a person did (their own confirmed change of selections, a deletion) is never held, nor counted.
+//! * What a person did (their own confirmed change of selections, a deletion) is never held, nor counted; nor is what not
+//!   everybody may read any more.
 //! * Everything else is held together when it is more than `max_removals` *and* more than `max_percent` of the live
 //!   documents, counting what left within 24 hours.
 //! * Absence alone never empties a source: if every live document would leave by it, all of that is held.
@@ -88,7 +89,10 @@ pub fn counts(kind: EvidenceKind) -> bool {
         | EvidenceKind::Absent
         | EvidenceKind::RootGone
         | EvidenceKind::Unreachable => true,
-        EvidenceKind::Deselected | EvidenceKind::Empty | EvidenceKind::SourceDeleted => false,
+        EvidenceKind::Deselected
+        | EvidenceKind::Restricted
+        | EvidenceKind::Empty
+        | EvidenceKind::SourceDeleted => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 
 use super::{
-    attributes,
+    attributes, restrictions,
     run::Run,
     stop::Stop,
     store::{self, changes::Line, documents::Item, files, outcomes},
@@ -49,6 +49,7 @@ pub async fn describe(run: &Run) -> Result<(), Stop> {
 }
 
 async fn describe_group(run: &Run, items: Vec<Item>) -> Result<(), Stop> {
+    let items = restrictions::readable(run, items).await?;
     let pairs: Vec<_> = items.iter().filter_map(|item| Some((&item.document, item.live.as_ref()?))).collect();
     let wanted = attributes::describe(run, &pairs).await?;
     let results: Vec<(usize, Result<Described, openai::Error>)> = stream::iter(0..pairs.len())

@@ -22,6 +22,7 @@ mod planned;
 pub mod reconcile;
 mod record;
 mod render;
+mod restrictions;
 mod retention;
 mod retire;
 mod run;

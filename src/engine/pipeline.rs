@@ -15,6 +15,7 @@ use super::{
     confirm,
     cost::BODIES,
     render::{self, Upload},
+    restrictions,
     run::Run,
     settle::Left,
     stop::Stop,
@@ -73,7 +74,7 @@ async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> 
         }
         let new = items.iter().filter(|item| item.document.work == Work::Create).count() as u64;
         run.taken.fetch_add(new, Ordering::SeqCst);
-        let uploads = match render::render(run, items).await {
+        let uploads = match render_readable(run, items).await {
             Ok(uploads) => uploads,
             Err(stop @ (Stop::Pause { .. } | Stop::Failed { .. })) => {
                 run.halt(stop);
@@ -88,6 +89,12 @@ async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> 
         }
     }
     Ok(())
+}
+
+/// Renders those that everybody may read.
+async fn render_readable(run: &Run, items: Vec<Item>) -> Result<Vec<Upload>, Stop> {
+    let items = restrictions::readable(run, items).await?;
+    if items.is_empty() { Ok(Vec::new()) } else { render::render(run, items).await }
 }
 
 /// Passes a text on as soon as there is room for it; false if nobody takes it any more.

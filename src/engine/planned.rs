@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     cost::Effort,
-    guard,
+    guard::{self, Removal},
     plan::Change,
     record::removal_line,
     run::Run,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     entity::{
-        Counts,
+        Counts, Evidence,
         change::{ChangeKind, ChangeOutcome},
         sync::Plan,
     },
@@ -52,6 +52,17 @@ pub async fn removals(run: &Run, judgement: guard::Judgement) -> Result<(), Stop
     let passed = judgement.passed.iter().map(|removal| removal_line(removal, ChangeOutcome::Planned));
     let held = judgement.held.iter().map(|removal| removal_line(removal, ChangeOutcome::Held));
     keep(run, passed.chain(held).collect(), |_| false).await
+}
+
+/// Adds documents that would leave at once: nobody is asked.
+pub async fn leaving(
+    run: &Run,
+    documents: impl Iterator<Item = DocumentId>,
+    evidence: &Evidence,
+) -> Result<(), Stop> {
+    let removal = |document| Removal { document, evidence: evidence.clone(), free: true, rejected: false };
+    let lines = documents.map(|document| removal_line(&removal(document), ChangeOutcome::Planned));
+    keep(run, lines.collect(), |_| false).await
 }
 
 /// What the whole plan rests on and comes to.

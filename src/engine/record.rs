@@ -34,6 +34,8 @@ pub async fn changes(run: &Run, mut changes: Vec<Change>) -> Result<(), Stop> {
     let lines: Vec<Line> = changes.iter().filter_map(line).collect();
     let suspects = lines.iter().filter(|line| line.kind == ChangeKind::Suspect).count() as u64;
     let work = store::documents::apply(&tx, run.source(), &changes, now).await?;
+    let changed: Vec<String> = changes.iter().filter_map(changed_page).collect();
+    store::restrictions::outdate(&tx, run.source().id, &changed).await?;
     let moved: Vec<String> = changes.iter().filter_map(moved_page).collect();
     let below = if moved.is_empty() {
         0
@@ -46,6 +48,16 @@ pub async fn changes(run: &Run, mut changes: Vec<Change>) -> Result<(), Stop> {
     run.commit(tx).await?;
     run.more.notify_one();
     Ok(())
+}
+
+/// A page that may be restricted now though it was not, or the other way round.
+fn changed_page(change: &Change) -> Option<String> {
+    match change {
+        Change::Create { document: Some(_), fact, .. }
+        | Change::Revise { fact, .. }
+        | Change::Metadata { fact, .. } => Some(fact.page_id.clone()),
+        _ => None,
+    }
 }
 
 /// A page whose children's paths may have changed with it: also one that comes in above those that are there already,

@@ -17,6 +17,7 @@ use super::{
     approved::Approved,
     attach::Batches,
     cost::Effort,
+    restrictions::Reader,
     stop::Stop,
     store::{self, syncs::Claim, syncs::Progress},
 };
@@ -59,6 +60,8 @@ pub struct Run {
     pub batches: Batches,
     /// Tells the pipeline that there may be more to do.
     pub more: Notify,
+    /// How restrictions are read: one at a time, for one answer tells of many pages.
+    pub restrictions: tokio::sync::Mutex<Reader>,
     progress: Mutex<Progress>,
     effort: Mutex<Effort>,
     tried: Mutex<HashSet<DocumentId>>,
@@ -99,6 +102,7 @@ impl Run {
             taken: AtomicU64::new(0),
             batches: Batches::default(),
             more: Notify::new(),
+            restrictions: tokio::sync::Mutex::default(),
             progress: Mutex::new(progress),
             effort: Mutex::default(),
             tried: Mutex::default(),

@@ -7,7 +7,7 @@ use tracing::Instrument;
 
 use super::{
     approved::Approved,
-    budget, metadata, observe, pipeline, planned,
+    budget, metadata, observe, pipeline, planned, restrictions,
     retire::Retiring,
     run::Run,
     settle,
@@ -181,6 +181,7 @@ async fn walk(run: &Run) -> Result<(), Stop> {
     let left = settle::settle(run).await?;
     tokio::try_join!(observe_now(run), pipeline::drain(run, left))?;
     if !run.is_halted() {
+        restrictions::decide(run).await?;
         run.at(SyncStep::Apply);
         metadata::describe(run).await?;
     }

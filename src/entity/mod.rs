@@ -22,6 +22,7 @@ pub mod node;
 pub mod points;
 pub mod reconcile;
 pub mod replica;
+pub mod restriction;
 pub mod run;
 pub mod selection;
 pub mod source;
@@ -31,4 +32,4 @@ pub mod sync;
 pub mod types;
 pub mod workspace;
 
-pub use types::{Cost, Counts, Evidence, EvidenceKind, Metadata, Problem, SourceOptions};
+pub use types::{Cost, Counts, Evidence, EvidenceKind, Metadata, Problem, RestrictedPages, SourceOptions};

@@ -45,11 +45,29 @@ pub struct SourceOptions {
     /// How long a page must be absent, at least, before it is removed.
     #[schema(minimum = 0)]
     pub suspect_age_seconds: u32,
+    /// What becomes of pages that only some people of the site may read.
+    pub restricted_pages: RestrictedPages,
+}
+
+/// What becomes of pages of which reading is restricted to some people, on themselves or on anything above them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RestrictedPages {
+    /// They are kept out of the vector store, from where everybody who searches it could read them.
+    #[default]
+    Skip,
+    /// They are treated as any other.
+    Include,
 }
 
 impl Default for SourceOptions {
     fn default() -> Self {
-        Self { guard_max_removals: 10, guard_max_percent: 25, suspect_age_seconds: 120 }
+        Self {
+            guard_max_removals: 10,
+            guard_max_percent: 25,
+            suspect_age_seconds: 120,
+            restricted_pages: RestrictedPages::Skip,
+        }
     }
 }
 
@@ -118,6 +136,8 @@ pub enum EvidenceKind {
     Deselected,
     /// The page was read outside every selected scope.
     MovedOut,
+    /// Reading the page, or something above it, is restricted to some people.
+    Restricted,
     /// The page's newest version has no text.
     Empty,
     /// The source or knowledge base is being deleted.

@@ -55,6 +55,8 @@ pub struct Habits {
     pub pages_listed: Option<usize>,
     /// Points an app has per hour; `None` is no wall.
     pub points_per_hour: Option<u64>,
+    /// Most content objects that one search answers, whatever the limit says.
+    pub content_search_limit: Option<usize>,
     /// Most ids that `convert-ids-to-types` takes.
     pub convert_limit: Option<usize>,
     /// Pages that are missing in the index of the search.

@@ -39,6 +39,7 @@ const READ_USER: &[&str] =
 pub fn configure(routes: &mut web::ServiceConfig) {
     routes
         .route("/search", web::get().to(search))
+        .route("/content/search", web::get().to(content_search))
         .route("/content/{id}/restriction/byOperation/read", web::get().to(read_restriction))
         .route("/user/current", web::get().to(current_user))
         .default_service(web::to(no_route));
@@ -136,6 +137,71 @@ fn hit(site: &Site, node: &Node) -> Value {
     })
 }
 
+/// Content objects instead of hits; of their expansions only read restrictions.
+async fn content_search(caller: Caller) -> Answer {
+    caller.need(SEARCH)?;
+    let documented = ["cql", "cqlcontext", "cursor", "limit", "expand"];
+    let params = Params::read(caller.request.query_string(), &documented).map_err(bad_request)?;
+    let cql = Cql::parse(params.one("cql").map_err(bad_request)?.unwrap_or_default()).map_err(bad_request)?;
+    let limit = params.number("limit", 25, 0, u32::MAX).map_err(bad_request)? as usize;
+    let expand = params.one("expand").map_err(bad_request)?.unwrap_or_default();
+    let (now, cloud) = (caller.shared.clock.now(), caller.cloud());
+    let limit = limit.min(cloud.habits.content_search_limit.unwrap_or(1_000));
+    let walk = Walk::read(&cloud, public_path(caller.request.path()), &params, limit).map_err(bad_request)?;
+    let site = caller.site(&cloud);
+    let fits = |node: &&Node| cql.accepts(site, node, now) && site.visible(node, &caller.account);
+    let mut found: Vec<&Node> = site.nodes().filter(fits).collect();
+    found.sort_unstable_by_key(|node| node.id);
+    let behind = |node: &&Node| match &walk.from {
+        From::After(key) => SortKey::Number(0, node.id) > *key,
+        From::Start | From::Offset(_) => true,
+    };
+    let mut page: Vec<&Node> = found.into_iter().filter(behind).take(limit + 1).collect();
+    let more = page.len() > limit && limit > 0;
+    page.truncate(limit);
+    caller.report(page.len(), 1, None);
+    let mut links = json!({"base": caller.base(&cloud), "context": "/wiki"});
+    if more {
+        let last = page.last().map(|node| SortKey::Number(0, node.id));
+        links["next"] = walk.next("/rest/api/content/search", last, page.len()).into();
+    }
+    let results: Vec<Value> = page.iter().map(|node| content(node, expand)).collect();
+    Ok(HttpResponse::Ok().json(json!({
+        "size": results.len(),
+        "results": results,
+        "limit": limit,
+        "_links": links,
+    })))
+}
+
+fn content(node: &Node, expand: &str) -> Value {
+    let mut content = json!({
+        "id": node.id.to_string(),
+        "type": node.kind,
+        "status": node.status,
+        "title": node.title,
+    });
+    if expand.split(',').any(|part| part.starts_with("restrictions.read")) {
+        content["restrictions"] = json!({"read": restriction(node)});
+    } else {
+        content["_expandable"] = json!({"restrictions": ""});
+    }
+    content
+}
+
+fn restriction(node: &Node) -> Value {
+    let user = |account: &String| json!({"type": "known", "accountId": account, "accountType": "atlassian"});
+    let users: Vec<Value> = node.readers.iter().flatten().map(user).collect();
+    let count = users.len();
+    json!({
+        "operation": "read",
+        "restrictions": {
+            "user": {"results": users, "start": 0, "limit": 100, "size": count},
+            "group": {"results": [], "start": 0, "limit": 100, "size": 0},
+        },
+    })
+}
+
 async fn read_restriction(caller: Caller) -> Answer {
     caller.need(READ_DETAILS)?;
     Params::read(caller.request.query_string(), &["expand", "start", "limit"]).map_err(bad_request)?;
@@ -146,19 +212,11 @@ async fn read_restriction(caller: Caller) -> Answer {
         let message = format!("No content found with id: {id}");
         Refusal::v1(StatusCode::NOT_FOUND, &message)
     })?;
-    let user = |account: &String| json!({"type": "known", "accountId": account, "accountType": "atlassian"});
-    let users: Vec<Value> = node.readers.iter().flatten().map(user).collect();
-    caller.report(users.len(), 2, None);
-    let count = users.len();
-    Ok(HttpResponse::Ok().json(json!({
-        "operation": "read",
-        "restrictions": {
-            "user": {"results": users, "start": 0, "limit": 100, "size": count},
-            "group": {"results": [], "start": 0, "limit": 100, "size": 0},
-        },
-        "_expandable": {"content": format!("/rest/api/content/{id}")},
-        "_links": {"base": caller.base(&cloud), "context": "/wiki"},
-    })))
+    caller.report(node.readers.iter().flatten().count(), 2, None);
+    let mut answer = restriction(node);
+    answer["_expandable"] = json!({"content": format!("/rest/api/content/{id}")});
+    answer["_links"] = json!({"base": caller.base(&cloud), "context": "/wiki"});
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 async fn current_user(caller: Caller) -> Answer {

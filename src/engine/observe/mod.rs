@@ -28,7 +28,7 @@ use super::{
     facts::{Coverage, Fact, Verdict},
     guard::Removal,
     plan::{self, Change, Rules},
-    planned, record,
+    planned, record, restrictions,
     run::Run,
     scope::Scopes,
     stop::Stop,
@@ -90,6 +90,7 @@ struct Observation<'a> {
 
 /// Observes everything that is due, guards the removals that follow, and persists it all.
 pub async fn observe(run: &Run) -> Result<(), Stop> {
+    let began = run.now();
     own_documents(run).await?;
     let selections = observed::selections(run.app.db.read(), run.source().id).await?;
     let stands = |s: &&selection::Model| s.mode == SelectionMode::Exclude && s.verified_at.is_some();
@@ -130,6 +131,11 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
     observation.read_nodes_again().await?;
     let removals = std::mem::take(&mut observation.removals);
     record::removals(run, removals, |page| observation.seen.contains(page)).await?;
+    if run.only_plans() {
+        restrictions::plan(run).await?;
+    } else if !run.is_halted() {
+        restrictions::read_again(run, observation.budget.restrictions_to_read(run), began).await?;
+    }
     observation.finish().await
 }
 

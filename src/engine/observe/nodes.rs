@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 
 use super::Observation;
 use crate::{
-    confluence::{MOST_IDS, Status},
+    confluence::{self, MOST_IDS, NodeKind, Status},
     engine::{
         facts::Fact,
         stop::Stop,
@@ -34,6 +34,7 @@ impl Observation<'_> {
         let source = self.run.source().id;
         let tx = self.run.begin().await?;
         let changed = store::nodes::keep(&tx, source, nodes, self.run.now()).await?;
+        store::restrictions::outdate(&tx, source, &changed).await?;
         let moved = if changed.is_empty() {
             0
         } else {
@@ -120,20 +121,15 @@ impl Observation<'_> {
         Ok(read)
     }
 
-    /// Reads folders one by one; those that are not shown keep the title they had.
+    /// Reads folders and others one by one; those that are not shown stay what they were.
     async fn read_folders(&self, nodes: &[&Node]) -> Result<Vec<Reading>, Stop> {
         let mut read = Vec::with_capacity(nodes.len());
         for node in nodes {
             if self.run.is_halted() {
                 break;
             }
-            let id = node.id.as_str();
-            match self.run.ask(|client| async move { client.folder(id).await }.boxed()).await? {
-                Ok(folder) => {
-                    let parent_kind = folder.parent_type.map(|kind| kind.as_str().to_owned());
-                    let above = Above { title: folder.title, parent_id: folder.parent_id, parent_kind };
-                    read.push((folder.id, Some((node.kind.clone(), above))));
-                }
+            match self.read_node(node).await? {
+                Ok(above) => read.push((node.id.clone(), Some((node.kind.clone(), above)))),
                 Err(error) if error.is_not_found() => read.push((node.id.clone(), None)),
                 Err(error) => {
                     self.interrupted(error, "folders above documents").await?;
@@ -142,6 +138,27 @@ impl Observation<'_> {
             }
         }
         Ok(read)
+    }
+
+    async fn read_node(&self, node: &Node) -> Result<Result<Above, confluence::Error>, Stop> {
+        let kind = NodeKind::from(node.kind.clone());
+        if kind == NodeKind::Folder {
+            let id = node.id.as_str();
+            let folder = self.run.ask(|client| async move { client.folder(id).await }.boxed()).await?;
+            return Ok(folder.map(|folder| Above {
+                title: folder.title,
+                parent_id: folder.parent_id,
+                parent_kind: folder.parent_type.map(|kind| kind.as_str().to_owned()),
+            }));
+        }
+        let node = &confluence::Node { kind, id: node.id.clone() };
+        let chain = self.run.ask(|client| async move { client.ancestors(node).await }.boxed()).await?;
+        Ok(chain.map(|mut chain| {
+            let parent = chain.pop().map(|parent| (parent.id, parent.kind.as_str().to_owned()));
+            let (parent_id, parent_kind) = parent.unzip();
+            // Of what is neither page nor folder no title is asked for.
+            Above { title: String::new(), parent_id, parent_kind }
+        }))
     }
 }
 

@@ -5,11 +5,13 @@ pub mod documents;
 pub mod erased;
 pub mod files;
 pub mod holds;
+pub mod kept_out;
 pub mod lease;
 pub mod nodes;
 pub mod observed;
 pub mod old;
 pub mod outcomes;
+pub mod restrictions;
 pub mod syncs;
 
 use sea_orm::DbErr;

@@ -39,8 +39,8 @@ async fn a_first_sync_costs_little_more_than_its_floor() {
     assert_eq!(calls.bodies, PAGES, "bodies");
     assert_eq!(
         calls.confluence() - calls.body_requests,
-        1 + PAGES.div_ceil(250),
-        "the space and its listing"
+        2 + PAGES.div_ceil(250),
+        "the space, its listing, and who may read its pages"
     );
     assert_eq!((calls.of("POST /v1/files"), batches(&calls)), (PAGES, 1), "uploads and batches");
     assert_eq!(calls.openai(), PAGES + 2, "nothing but uploads, one batch and one look at it");
@@ -56,7 +56,11 @@ async fn a_tick_over_an_unchanged_space_reads_its_feed_and_its_listing() {
     world.tick().await;
 
     let calls = world.calls();
-    assert_eq!(calls.confluence(), 2 + PAGES.div_ceil(250), "the space, its feed and its listing");
+    assert_eq!(
+        calls.confluence(),
+        3 + PAGES.div_ceil(250),
+        "the space, its feed, its listing, and who may read some of its pages"
+    );
     assert_eq!((calls.bodies, calls.openai()), (0, 0));
 }
 
@@ -82,6 +86,6 @@ async fn some_edits_and_deletions_cost_what_they_must() {
     assert_eq!((calls.of("POST /v1/files"), batches(&calls)), (10, 1));
     assert_eq!(deletes(&calls), 2 * 15, "each retired file is detached and deleted");
     assert_eq!(calls.openai() - deletes(&calls), 10 + 2, "uploads, one batch and one look at it");
-    // The feed, the space, its listing, and one look at what it lacks.
-    assert_eq!(calls.confluence() - calls.body_requests, 3 + PAGES.div_ceil(250));
+    // The feed, the space, its listing, one look at what it lacks, and who may read some of its pages, those edited first.
+    assert_eq!(calls.confluence() - calls.body_requests, 4 + PAGES.div_ceil(250));
 }

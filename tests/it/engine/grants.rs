@@ -70,7 +70,7 @@ async fn a_site_that_leaves_the_grant_loses_nothing() {
 
 #[tokio::test]
 async fn where_points_are_scarce_the_feed_of_a_tree_shows_edits_at_once_and_removals_later() {
-    let (world, space, mut pages) = with_a_grant(600).await;
+    let (world, space, mut pages) = with_a_grant(800).await;
     let beside = world.site.add_page(space, "Beside", "<p>x</p>").unwrap();
     let tree = world.include(SelectionKind::PageTree, pages[0]).await;
     world.tick().await;

@@ -17,6 +17,7 @@ mod moves;
 mod plans;
 mod rebuild;
 mod reconcile;
+mod restricted;
 mod retention;
 mod scopes;
 mod trees;
