@@ -31,8 +31,8 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(3);
 /// What an Atlassian app is asked for unless `ATLASSIAN_SCOPES` says otherwise.
 const ATLASSIAN_SCOPES: &str = "offline_access read:me read:space:confluence read:page:confluence \
      read:hierarchical-content:confluence read:content.metadata:confluence read:folder:confluence \
-     read:attachment:confluence read:comment:confluence read:user:confluence search:confluence \
-     readonly:content.attachment:confluence";
+     read:attachment:confluence read:comment:confluence read:user:confluence read:content-details:confluence \
+     search:confluence readonly:content.attachment:confluence";
 
 /// Everything that can be set. [`Settings::default`] is the laptop: SQLite, a loopback listener, the real vendors.
 #[derive(Clone, Debug)]

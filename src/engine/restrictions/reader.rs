@@ -35,7 +35,10 @@ const STEPS: usize = 2;
 #[derive(Default)]
 pub struct Reader {
     spaces: Spaces,
+    /// Whether nothing can be searched.
     fails: bool,
+    /// Whether nothing can be asked for singly, which needs a scope of its own.
+    singles_fail: bool,
 }
 
 /// The search through whole spaces.
@@ -125,7 +128,8 @@ impl Reader {
                 }
                 Err(error) if is_about_some(&error) => singles.extend(part),
                 Err(error) => {
-                    self.fail(run, error)?;
+                    self.fails = true;
+                    trouble(run, error)?;
                     break;
                 }
             }
@@ -140,30 +144,31 @@ impl Reader {
         read: &mut HashMap<String, bool>,
     ) -> Result<(), Stop> {
         let mut answers = HashMap::new();
-        for id in ids.into_iter().take(MOST_SINGLES) {
+        let most = if self.singles_fail { 0 } else { MOST_SINGLES };
+        for id in ids.into_iter().take(most) {
             let one = id.as_str();
             match run.ask(|client| async move { client.is_read_restricted(one).await }.boxed()).await? {
                 Ok(restricted) => _ = answers.insert(id, restricted),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => {
-                    self.fail(run, error)?;
+                    self.singles_fail = true;
+                    trouble(run, error)?;
                     break;
                 }
             }
         }
         keep(run, answers, read).await
     }
+}
 
-    /// What cannot be read now stays unknown, and is not asked for again in this run; a pause ends the run.
-    fn fail(&mut self, run: &Run, error: confluence::Error) -> Result<(), Stop> {
-        if matches!(error, confluence::Error::RateLimited { .. }) {
-            return Err(error.into());
-        }
-        tracing::warn!(source.id = %run.source().id, %error, "restrictions cannot be read");
-        self.fails = true;
-        run.note_trouble(error.into());
-        Ok(())
+/// What cannot be read now stays unknown, and is not asked for again in this run; a pause ends the run.
+fn trouble(run: &Run, error: confluence::Error) -> Result<(), Stop> {
+    if matches!(error, confluence::Error::RateLimited { .. }) {
+        return Err(error.into());
     }
+    tracing::warn!(source.id = %run.source().id, %error, "restrictions cannot be read");
+    run.note_trouble(error.into());
+    Ok(())
 }
 
 /// Begins a search through the spaces that are selected as a whole, unless much of it is known already.
