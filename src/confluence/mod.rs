@@ -25,7 +25,7 @@ pub use crate::vendor::{Lost, Meter, RequestId, Signals, Timing};
 pub use error::Error;
 pub use listing::{Cursor, Listing, Walk};
 pub use pages::{MOST_IDS, MOST_SPACES, PageQuery, Sort};
-pub use restrictions::Guarded;
+pub use restrictions::{Guarded, MOST_FOUND};
 pub use search::FoundPage;
 pub use spaces::SpaceQuery;
 pub use tree::DescendantWalk;

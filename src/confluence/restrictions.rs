@@ -12,8 +12,8 @@ use super::{Client, Error, MOST_IDS, Walk, is_path_id, parse};
 
 /// The names of readers, who are only counted.
 const EXPAND: &str = "restrictions.read.restrictions.user,restrictions.read.restrictions.group";
-/// Pages asked for in one step through whole spaces. The vendor answers as many of them as it likes.
-const MOST_FOUND: usize = 1_000;
+/// Pages asked for in one step through whole spaces: the vendor answers as many of them as it likes. Each costs a point.
+pub const MOST_FOUND: usize = 1_000;
 
 /// A page or folder as a search tells of it.
 #[derive(Debug, Deserialize)]

@@ -75,7 +75,7 @@ impl Approved {
     pub fn allows(&self, change: &Change) -> bool {
         let page = |kind, id: &str| self.pages.get(&kind).is_some_and(|pages| pages.contains(id));
         match change {
-            Change::Create { fact, .. } => page(ChangeKind::Create, &fact.page_id),
+            Change::Create { fact, .. } => self.creates(&fact.page_id),
             Change::Revise { fact, .. } => page(ChangeKind::Revise, &fact.page_id),
             Change::Metadata { fact, .. } => page(ChangeKind::Metadata, &fact.page_id),
             Change::Suspect { document, evidence } => {
@@ -86,6 +86,12 @@ impl Approved {
             }
             Change::Assign { .. } | Change::Release { .. } => true,
         }
+    }
+
+    /// Whether it was planned that a page comes in.
+    #[must_use]
+    pub fn creates(&self, page: &str) -> bool {
+        self.pages.get(&ChangeKind::Create).is_some_and(|pages| pages.contains(page))
     }
 
     /// Whether a removal was planned, for the same reason.

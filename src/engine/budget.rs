@@ -70,6 +70,8 @@ struct Limit {
     interval: TimeDelta,
     /// Points that this run may spend on first loads and listings.
     allowance: u64,
+    /// What a page costs that is loaded for the first time.
+    points_of_a_load: u64,
     /// Whether the app's quota for this hour is nearly used up.
     at_wall: bool,
 }
@@ -112,6 +114,7 @@ impl Budget {
             rate,
             interval,
             allowance: run.allowance.unwrap_or(u64::MAX),
+            points_of_a_load: run.points_of_a_load(),
             at_wall: spent * 100 >= u64::from(quota) * WALL_PERCENT,
         })))
     }
@@ -130,8 +133,8 @@ impl Budget {
         let share = if limit.at_wall {
             0
         } else if self.is_urgent(space) {
-            // The other half is for the bodies of what is found.
-            limit.allowance / 2
+            // The rest is for loading what is found.
+            limit.allowance / (1 + limit.points_of_a_load)
         } else if limit.fits(space) {
             let goes_on = space.listing.as_ref().is_some_and(|listing| listing.cursor.is_some());
             if goes_on || limit.is_its_turn(space, now) { limit.allowance } else { 0 }
@@ -193,7 +196,7 @@ impl Budget {
     /// are counted, a tenth of what may be spent on verifying.
     pub fn restrictions_to_read(&self, run: &Run) -> usize {
         if run.claim.sync.mode == SyncMode::Full {
-            return MOST_RESTRICTIONS_IN_FULL;
+            return MOST_RESTRICTIONS_IN_FULL.min(half_of_what_is_left(run));
         }
         let Some(limit) = &self.limit else { return MOST_IDS };
         #[expect(
@@ -203,6 +206,11 @@ impl Budget {
         )]
         let affordable = (limit.rate * f64::from(run.source().interval_seconds) / 10.0) as usize;
         if limit.at_wall { 0 } else { affordable.clamp(FEWEST_RESTRICTIONS, MOST_IDS) }
+    }
+
+    /// Only those that were read before then: each once, when a person asks for everything to be verified.
+    pub fn restrictions_before(&self, run: &Run, began: DateTime<Utc>) -> DateTime<Utc> {
+        self.asked_at.filter(|_| run.claim.sync.mode == SyncMode::Full).unwrap_or(began)
     }
 
     /// Lists everything in this observation, whatever it costs.
@@ -310,6 +318,11 @@ pub async fn book(run: &Run) -> Result<(), Stop> {
     let points = run.unbooked_points();
     connections::store::spend_points(run.app.db.write(), app, run.now(), &consumer, points).await?;
     Ok(())
+}
+
+/// Half of the points left to a run: the other half is for bodies.
+pub fn half_of_what_is_left(run: &Run) -> usize {
+    usize::try_from(run.points_left() / 2).unwrap_or(usize::MAX)
 }
 
 /// The app whose quota the run's calls count against.

@@ -1,11 +1,14 @@
 //! What planned changes would cost: pure.
 //!
-//! Bodies are read fifty at once and files attached five hundred at once, so many changes together cost less than each
+//! Bodies are read fifty at once, readers of pages asked for 250 at once, and files attached five hundred at once, so many changes together cost less than each
 //! by itself. A text that turns out to be the same costs no upload: what is said here is the most.
 
 use std::ops::AddAssign;
 
-use crate::entity::{Cost, change::ChangeKind};
+use crate::{
+    confluence::MOST_IDS,
+    entity::{Cost, change::ChangeKind},
+};
 
 /// Bodies asked for at once: half the points of single reads, and a bounded answer.
 pub const BODIES: u64 = 50;
@@ -29,6 +32,8 @@ pub struct Effort {
     descriptions: u64,
     /// Files that leave the store.
     retirements: u64,
+    /// Pages of which it is asked who may read them.
+    readers: u64,
 }
 
 impl Effort {
@@ -50,15 +55,21 @@ impl Effort {
             renderings: 1,
             bytes: live.unwrap_or(0),
             unmeasured: live.is_none().into(),
-            descriptions: 0,
             retirements: live.is_some().into(),
+            ..Self::default()
         }
+    }
+
+    /// The same where it is asked first who may read a page.
+    #[must_use]
+    pub fn with_readers(self) -> Self {
+        Self { readers: self.renderings + self.descriptions, ..self }
     }
 
     /// What it costs, done together.
     #[must_use]
     pub fn cost(self) -> Cost {
-        let reads = self.renderings.div_ceil(BODIES);
+        let reads = self.renderings.div_ceil(BODIES) + self.readers.div_ceil(MOST_IDS as u64);
         Cost {
             bytes: self.bytes,
             unmeasured: self.unmeasured,
@@ -67,7 +78,7 @@ impl Effort {
                 + self.renderings.div_ceil(ATTACHED) * CALLS_A_BATCH
                 + self.descriptions
                 + self.retirements * CALLS_A_FILE,
-            points: reads + self.renderings,
+            points: reads + self.renderings + self.readers,
         }
     }
 }
@@ -79,6 +90,7 @@ impl AddAssign for Effort {
         self.unmeasured += other.unmeasured;
         self.descriptions += other.descriptions;
         self.retirements += other.retirements;
+        self.readers += other.readers;
     }
 }
 
@@ -100,6 +112,18 @@ mod tests {
             (cost.bytes, cost.confluence_calls, cost.openai_calls, cost.points),
             (100_000, 2, 302, 102)
         );
+    }
+
+    #[test]
+    fn where_it_is_asked_who_may_read_a_page_that_costs_a_point_more() {
+        let mut changes = Effort::default();
+        for _ in 0..50 {
+            changes += Effort::of(ChangeKind::Revise, Some(9), false).with_readers();
+            changes += Effort::of(ChangeKind::Metadata, Some(9), false).with_readers();
+            changes += Effort::of(ChangeKind::Remove, Some(9), false).with_readers();
+        }
+        let cost = changes.cost();
+        assert_eq!((cost.confluence_calls, cost.points), (1 + 1, 50 + 1 + 100 + 1));
     }
 
     #[test]

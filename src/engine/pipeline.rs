@@ -4,7 +4,7 @@
 //! * Every row is committed before the call that it stands for.
 //! * When a vendor asks for a pause, nothing new begins, what is in flight is recorded, and a later run goes on.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -72,8 +72,8 @@ async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> 
             run.more.notified().await;
             continue;
         }
-        let new = items.iter().filter(|item| item.document.work == Work::Create).count() as u64;
-        run.taken.fetch_add(new, Ordering::SeqCst);
+        let new = items.iter().filter(|item| item.document.work == Work::Create).count();
+        run.take(new);
         let uploads = match render_readable(run, items).await {
             Ok(uploads) => uploads,
             Err(stop @ (Stop::Pause { .. } | Stop::Failed { .. })) => {
@@ -150,12 +150,11 @@ async fn resend(
 async fn next(run: &Run) -> Result<Vec<Item>, Stop> {
     let mut items: Vec<Item> = Vec::new();
     for work in [Work::Revise, Work::Create] {
-        if work == Work::Create && !run.may_load() {
-            break;
-        }
+        let room = BODIES.saturating_sub(items.len() as u64);
+        let most = items.len() as u64 + if work == Work::Create { room.min(run.loadable()) } else { room };
         let mut after = None;
-        while (items.len() as u64) < BODIES {
-            let limit = BODIES - items.len() as u64;
+        while (items.len() as u64) < most {
+            let limit = most - items.len() as u64;
             let some =
                 store::documents::to_do(run.app.db.read(), run.source().id, work, after, limit, run.now())
                     .await?;

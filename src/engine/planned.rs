@@ -54,15 +54,20 @@ pub async fn removals(run: &Run, judgement: guard::Judgement) -> Result<(), Stop
     keep(run, passed.chain(held).collect(), |_| false).await
 }
 
-/// Adds documents that would leave at once: nobody is asked.
-pub async fn leaving(
+/// Adds documents that would leave at once, since nobody is asked, and those that would come back.
+pub async fn by_restrictions(
     run: &Run,
-    documents: impl Iterator<Item = DocumentId>,
+    leave: impl Iterator<Item = DocumentId>,
+    back: &[DocumentId],
     evidence: &Evidence,
 ) -> Result<(), Stop> {
     let removal = |document| Removal { document, evidence: evidence.clone(), free: true, rejected: false };
-    let lines = documents.map(|document| removal_line(&removal(document), ChangeOutcome::Planned));
-    keep(run, lines.collect(), |_| false).await
+    let leave = leave.map(|document| removal_line(&removal(document), ChangeOutcome::Planned));
+    let back = back.iter().map(|document| Line {
+        reason: Some("returned".to_owned()),
+        ..Line::of(*document, ChangeKind::Create, ChangeOutcome::Planned)
+    });
+    keep(run, leave.chain(back).collect(), |_| false).await
 }
 
 /// What the whole plan rests on and comes to.
@@ -112,6 +117,7 @@ async fn keep(
     for line in &mut lines {
         let bytes = line.document.and_then(|document| live.get(&document).copied());
         let effort = Effort::of(line.kind, bytes, line.document.as_ref().is_some_and(&changes_space));
+        let effort = if run.skips_restricted() { effort.with_readers() } else { effort };
         run.add_effort(effort);
         line.cost = Some(effort.cost());
     }

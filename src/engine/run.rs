@@ -26,7 +26,7 @@ use crate::{
     confluence,
     connections::access::Access,
     entity::{
-        Counts, knowledge_base,
+        Counts, RestrictedPages, knowledge_base,
         source::{self, SourceStatus},
         sync::{SyncMode, SyncStep},
     },
@@ -54,8 +54,6 @@ pub struct Run {
     pub approved: Option<Approved>,
     /// The Confluence points that first loads may take in this run, and listings again; absent where they are not counted.
     pub allowance: Option<u64>,
-    /// Those that they took.
-    pub taken: AtomicU64,
     /// What was learned of the server's batches.
     pub batches: Batches,
     /// Tells the pipeline that there may be more to do.
@@ -70,6 +68,7 @@ pub struct Run {
     trouble: Mutex<Option<Stop>>,
     observed: AtomicBool,
     booked: AtomicU64,
+    taken: AtomicU64,
     deadline: Instant,
 }
 
@@ -99,7 +98,6 @@ impl Run {
             access,
             approved,
             allowance: None,
-            taken: AtomicU64::new(0),
             batches: Batches::default(),
             more: Notify::new(),
             restrictions: tokio::sync::Mutex::default(),
@@ -111,6 +109,7 @@ impl Run {
             trouble: Mutex::default(),
             observed: AtomicBool::new(false),
             booked: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
         }
     }
 
@@ -298,11 +297,34 @@ impl Run {
         self.allowance.is_some() && self.access.meter().signals().near_limit
     }
 
-    /// Whether pages may be loaded for the first time.
+    /// Counts points of the allowance that were spent, or are about to be.
+    pub fn take(&self, points: usize) {
+        self.taken.fetch_add(points as u64, Ordering::SeqCst);
+    }
+
+    /// What is left of the allowance.
     #[must_use]
-    pub fn may_load(&self) -> bool {
+    pub fn points_left(&self) -> u64 {
         let taken = self.taken.load(Ordering::SeqCst);
-        self.allowance.is_none_or(|allowance| taken < allowance) && !self.is_near_limit()
+        self.allowance.map_or(u64::MAX, |allowance| allowance.saturating_sub(taken))
+    }
+
+    /// Whether the source keeps restricted pages out.
+    #[must_use]
+    pub fn skips_restricted(&self) -> bool {
+        self.source().options.restricted_pages == RestrictedPages::Skip
+    }
+
+    /// What a page costs that is loaded for the first time: its body, and where that counts who may read it.
+    #[must_use]
+    pub fn points_of_a_load(&self) -> u64 {
+        if self.skips_restricted() { 2 } else { 1 }
+    }
+
+    /// How many pages may be loaded for the first time.
+    #[must_use]
+    pub fn loadable(&self) -> u64 {
+        if self.is_near_limit() { 0 } else { self.points_left() / self.points_of_a_load() }
     }
 
     /// Holds the lease while the run goes on; ends with the reason why it must not.

@@ -124,8 +124,8 @@ async fn unfinished(run: &Run) -> Result<Option<Problem>, Stop> {
             && budget::is_owed(sync, selection)
     };
     let listing = observed::selections(db, source).await?.iter().any(is_owed);
-    let loading =
-        !run.may_load() && !documents::to_do(db, source, Work::Create, None, 1, run.now()).await?.is_empty();
+    let loading = run.loadable() == 0
+        && !documents::to_do(db, source, Work::Create, None, 1, run.now()).await?.is_empty();
     Ok((listing || loading).then(|| {
         let (code, message) = if run.allowance.is_some() {
             ("confluence_quota", "The source's share of this hour's Confluence points is used up.")

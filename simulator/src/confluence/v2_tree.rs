@@ -19,11 +19,19 @@ const READ_FOLDER: &[&str] = &["read:folder:confluence"];
 const READ_TREE: &[&str] = &["read:hierarchical-content:confluence"];
 const READ_METADATA: &[&str] = &["read:content.metadata:confluence"];
 
+/// The path segments of the calls about nodes, and their kinds.
+const COLLECTIONS: [(&str, Kind); 4] = [
+    ("pages", Kind::Page),
+    ("folders", Kind::Folder),
+    ("whiteboards", Kind::Whiteboard),
+    ("databases", Kind::Database),
+];
+
 pub fn configure(routes: &mut web::ServiceConfig) {
     routes
         .route("/folders/{id}", web::get().to(read_folder))
         .route("/content/convert-ids-to-types", web::post().to(convert_ids));
-    for kind in ["pages", "folders"] {
+    for (kind, _) in COLLECTIONS {
         routes
             .route(&format!("/{kind}/{{id}}/direct-children"), web::get().to(list_children))
             .route(&format!("/{kind}/{{id}}/descendants"), web::get().to(list_descendants))
@@ -33,9 +41,11 @@ pub fn configure(routes: &mut web::ServiceConfig) {
 
 /// The node of the path, if it is of the kind the route names and not in the trash.
 fn node_of_path<'a>(caller: &Caller, site: &'a Site) -> Result<&'a Node, Refusal> {
-    let kind = if caller.request.path().contains("/folders/") { Kind::Folder } else { Kind::Page };
+    let path = caller.request.path();
+    let named = COLLECTIONS.iter().find(|(name, _)| path.contains(&format!("/{name}/")));
     let node = site.seen(path_id(caller)?, &caller.account);
-    node.filter(|node| node.kind == kind && node.status != Status::Trashed).ok_or_else(Refusal::not_found)
+    node.filter(|node| named.is_some_and(|(_, kind)| node.kind == *kind) && node.status != Status::Trashed)
+        .ok_or_else(Refusal::not_found)
 }
 
 async fn read_folder(caller: Caller) -> Answer {

@@ -90,8 +90,8 @@ struct Observation<'a> {
 
 /// Observes everything that is due, guards the removals that follow, and persists it all.
 pub async fn observe(run: &Run) -> Result<(), Stop> {
-    let began = run.now();
     own_documents(run).await?;
+    let began = run.now();
     let selections = observed::selections(run.app.db.read(), run.source().id).await?;
     let stands = |s: &&selection::Model| s.mode == SelectionMode::Exclude && s.verified_at.is_some();
     let mut observation = Observation {
@@ -131,10 +131,10 @@ pub async fn observe(run: &Run) -> Result<(), Stop> {
     observation.read_nodes_again().await?;
     let removals = std::mem::take(&mut observation.removals);
     record::removals(run, removals, |page| observation.seen.contains(page)).await?;
-    if run.only_plans() {
-        restrictions::plan(run).await?;
-    } else if !run.is_halted() {
-        restrictions::read_again(run, observation.budget.restrictions_to_read(run), began).await?;
+    if !run.is_halted() {
+        let share = observation.budget.restrictions_to_read(run);
+        restrictions::read_again(run, share, observation.budget.restrictions_before(run, began)).await?;
+        restrictions::decide(run).await?;
     }
     observation.finish().await
 }

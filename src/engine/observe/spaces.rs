@@ -4,7 +4,7 @@
 //! * How far it came is persisted when the observation is over and what the piece did not show has been asked for by id:
 //!   a run that dies repeats its piece, and concludes nothing twice.
 
-use std::{collections::HashMap, sync::atomic::Ordering};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
@@ -100,7 +100,7 @@ impl Observation<'_> {
             let before = piece.points;
             self.take_in(&mut piece, listing).await?;
             if self.budget.is_urgent(space) {
-                self.run.taken.fetch_add(piece.points - before, Ordering::SeqCst);
+                self.run.take(usize::try_from(piece.points - before).unwrap_or(usize::MAX));
             }
             // The next part is as large as this one, or smaller.
             let is_used_up =

@@ -17,7 +17,7 @@ use sea_orm::DatabaseTransaction;
 pub use reader::Reader;
 
 use super::{
-    attributes, planned,
+    attributes, budget, planned,
     run::Run,
     stop::Stop,
     store::{
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     confluence::Node,
     entity::{
-        Evidence, EvidenceKind, RestrictedPages,
+        Evidence, EvidenceKind,
         change::{ChangeKind, ChangeOutcome},
         document,
     },
@@ -40,16 +40,11 @@ use crate::{
 /// A chain of pages and folders is at most this long.
 const DEEPEST: usize = 64;
 /// Pages in the store of which nothing is known, read in one observation.
-const MOST_UNREAD: u64 = 2_500;
-
-/// Whether a source keeps restricted pages out.
-fn skips(run: &Run) -> bool {
-    run.source().options.restricted_pages == RestrictedPages::Skip
-}
+const MOST_UNREAD: usize = 2_500;
 
 /// Of documents to be rendered or described, those that everybody may read; what becomes of the others is recorded.
 pub async fn readable(run: &Run, items: Vec<Item>) -> Result<Vec<Item>, Stop> {
-    if !skips(run) || items.is_empty() {
+    if !run.skips_restricted() || items.is_empty() {
         sort_out(run, &items, &[], &[]).await?;
         return Ok(items);
     }
@@ -193,48 +188,57 @@ async fn take_out(run: &Run, tx: &DatabaseTransaction, found: &[Found]) -> Resul
     Ok(())
 }
 
-/// Reads again what was read longest ago, up to `share` of it, and what is in the store and was never read; then what is
-/// known decides.
-pub async fn read_again(run: &Run, share: usize, began: DateTime<Utc>) -> Result<(), Stop> {
+/// Reads again what was read longest ago, up to `share` of it, and what is in the store and was never read.
+pub async fn read_again(run: &Run, share: usize, before: DateTime<Utc>) -> Result<(), Stop> {
     let (db, source) = (run.app.db.read(), run.source().id);
-    if !skips(run) {
-        if !kept::is_new(db, source).await? {
+    if !run.skips_restricted() {
+        if !run.only_plans() && !kept::is_new(db, source).await? {
             let tx = run.begin().await?;
             kept::forget_all(&tx, source).await?;
             tx.commit().await?;
         }
-        return decide(run).await;
+        return Ok(());
     }
-    if share > 0 {
-        let mut reader = run.restrictions.lock().await;
-        let mut ids = kept::unread(db, source, false, MOST_UNREAD).await?;
-        let most = share.max(ids.len());
-        // Those that come next are needed in a moment.
-        ids.extend(kept::unread(db, source, true, share as u64).await?);
-        ids.extend(kept::oldest(db, source, began, share as u64).await?);
-        let unused: HashSet<String> = kept::unused(db, source, &ids).await?.into_iter().collect();
-        if !unused.is_empty() {
-            let tx = run.begin().await?;
-            kept::forget(&tx, source, &unused.iter().cloned().collect::<Vec<_>>()).await?;
-            tx.commit().await?;
-        }
-        let mut met = unused;
-        ids.retain(|id| met.insert(id.clone()));
-        ids.truncate(most);
-        reader.read(run, &ids).await?;
+    if share == 0 {
+        return Ok(());
     }
-    decide(run).await
+    let mut reader = run.restrictions.lock().await;
+    let unread = share.max(MOST_UNREAD.min(budget::half_of_what_is_left(run)));
+    let mut ids = kept::unread(db, source, false, unread as u64).await?;
+    let most = share.max(ids.len());
+    // Those that come next are needed in a moment.
+    ids.extend(kept::unread(db, source, true, run.loadable().min(share as u64)).await?);
+    ids.extend(kept::oldest(db, source, before, share as u64).await?);
+    let unused: HashSet<String> = kept::unused(db, source, &ids).await?.into_iter().collect();
+    if !unused.is_empty() {
+        let tx = run.begin().await?;
+        kept::forget(&tx, source, &unused.iter().cloned().collect::<Vec<_>>()).await?;
+        tx.commit().await?;
+    }
+    let mut met = unused;
+    ids.retain(|id| met.insert(id.clone()));
+    ids.truncate(most);
+    reader.read(run, &ids).await?;
+    Ok(())
 }
 
 /// Lets what is known decide: what is hidden leaves, whatever is still to be done for it, and what no longer is comes
-/// back.
+/// back. A sync that only plans lists it; one that applies a plan lets back what was planned.
 pub async fn decide(run: &Run) -> Result<(), Stop> {
     let (db, source) = (run.app.db.read(), run.source().id);
-    let hidden = if skips(run) { kept::hidden(db, source).await? } else { HashSet::new() };
+    let hidden = if run.skips_restricted() { kept::hidden(db, source).await? } else { HashSet::new() };
     let leave = kept_out::still_in(db, source, &hidden).await?;
-    let back = kept_out::no_longer_hidden(db, source, &hidden).await?;
+    let mut back = kept_out::no_longer_hidden(db, source, &hidden).await?;
+    if let Some(approved) = &run.approved {
+        back.retain(|(_, page)| approved.creates(page));
+    }
     if leave.is_empty() && back.is_empty() {
         return Ok(());
+    }
+    let back = back.into_iter().map(|(document, _)| document).collect::<Vec<_>>();
+    if run.only_plans() {
+        let live = leave.iter().filter(|found| found.is_live).map(|found| found.id);
+        return planned::by_restrictions(run, live, &back, &evidence(run)).await;
     }
     let tx = run.begin().await?;
     take_out(run, &tx, &leave).await?;
@@ -243,16 +247,4 @@ pub async fn decide(run: &Run) -> Result<(), Stop> {
     run.commit(tx).await?;
     run.more.notify_one();
     Ok(())
-}
-
-/// What [`decide`] would take out of the store, in a sync that only plans.
-pub async fn plan(run: &Run) -> Result<(), Stop> {
-    if !skips(run) {
-        return Ok(());
-    }
-    let (db, source) = (run.app.db.read(), run.source().id);
-    let hidden = kept::hidden(db, source).await?;
-    let leave = kept_out::still_in(db, source, &hidden).await?;
-    let evidence = evidence(run);
-    planned::leaving(run, leave.iter().filter(|found| found.is_live).map(|found| found.id), &evidence).await
 }

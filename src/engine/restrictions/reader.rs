@@ -13,8 +13,9 @@ use std::collections::{HashMap, HashSet};
 use futures_util::FutureExt;
 
 use crate::{
-    confluence::{self, Guarded, MOST_IDS, Walk},
+    confluence::{self, Guarded, MOST_FOUND, MOST_IDS, Walk},
     engine::{
+        budget,
         run::Run,
         stop::Stop,
         store::{self, observed, restrictions as kept},
@@ -76,7 +77,7 @@ impl Reader {
         }
         for _ in 0..STEPS {
             let Spaces::Going(walk) = &mut self.spaces else { return Ok(()) };
-            if ids.iter().all(|id| read.contains_key(id)) {
+            if !affords_a_step(run) || ids.iter().all(|id| read.contains_key(id)) {
                 return Ok(());
             }
             match walk.next().await {
@@ -143,9 +144,11 @@ impl Reader {
         ids: Vec<String>,
         read: &mut HashMap<String, bool>,
     ) -> Result<(), Stop> {
+        if ids.is_empty() || self.singles_fail {
+            return Ok(());
+        }
         let mut answers = HashMap::new();
-        let most = if self.singles_fail { 0 } else { MOST_SINGLES };
-        for id in ids.into_iter().take(most) {
+        for id in ids.into_iter().take(MOST_SINGLES) {
             let one = id.as_str();
             match run.ask(|client| async move { client.is_read_restricted(one).await }.boxed()).await? {
                 Ok(restricted) => _ = answers.insert(id, restricted),
@@ -171,10 +174,15 @@ fn trouble(run: &Run, error: confluence::Error) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Whether the points suffice for what one step of a search through spaces may answer, and for as many bodies.
+fn affords_a_step(run: &Run) -> bool {
+    budget::half_of_what_is_left(run) > MOST_FOUND
+}
+
 /// Begins a search through the spaces that are selected as a whole, unless much of it is known already.
 async fn begin(run: &Run) -> Result<Spaces, Stop> {
     let (db, source) = (run.app.db.read(), run.source().id);
-    if !kept::is_new(db, source).await? {
+    if !affords_a_step(run) || !kept::is_new(db, source).await? {
         return Ok(Spaces::Over);
     }
     let known = observed::spaces(db, source).await?;
@@ -193,9 +201,11 @@ async fn begin(run: &Run) -> Result<Spaces, Stop> {
     Ok(Spaces::Going(Box::new(run.access.client().await?.walk_restrictions(&keys))))
 }
 
-/// One answer tells of many: where there is room, pages that come next are asked for together with these.
+/// One answer tells of many: where there is room, and points for their bodies, too, pages that come next are asked for
+/// together with these.
 async fn padded(run: &Run, mut ids: Vec<String>) -> Result<Vec<String>, Stop> {
-    let room = ids.len().next_multiple_of(MOST_IDS) - ids.len();
+    let points = budget::half_of_what_is_left(run).saturating_sub(ids.len());
+    let room = points.min(ids.len().next_multiple_of(MOST_IDS) - ids.len());
     if room == 0 {
         return Ok(ids);
     }
@@ -206,11 +216,13 @@ async fn padded(run: &Run, mut ids: Vec<String>) -> Result<Vec<String>, Stop> {
     Ok(ids)
 }
 
+/// Keeps one answer, and counts what it cost.
 async fn keep(
     run: &Run,
     answers: HashMap<String, bool>,
     read: &mut HashMap<String, bool>,
 ) -> Result<(), Stop> {
+    run.take(1 + answers.len());
     if answers.is_empty() {
         return Ok(());
     }

@@ -99,12 +99,12 @@ pub async fn still_in(
     Ok(found)
 }
 
-/// The documents that are kept out although nothing hides them any more.
+/// The documents that are kept out although nothing hides them any more, and their pages.
 pub async fn no_longer_hidden(
     db: &impl ConnectionTrait,
     source: SourceId,
     hidden: &HashSet<String>,
-) -> Result<Vec<DocumentId>, DbErr> {
+) -> Result<Vec<(DocumentId, String)>, DbErr> {
     let out: Vec<(DocumentId, String)> = document::Entity::find()
         .select_only()
         .columns([document::Column::Id, document::Column::ExternalId])
@@ -113,7 +113,7 @@ pub async fn no_longer_hidden(
         .into_tuple()
         .all(db)
         .await?;
-    Ok(out.into_iter().filter(|(_, page)| !hidden.contains(page)).map(|(id, _)| id).collect())
+    Ok(out.into_iter().filter(|(_, page)| !hidden.contains(page)).collect())
 }
 
 /// Makes documents due again that were kept out.

@@ -8,7 +8,7 @@ use simulator::{Fault, Gate, Id, Place};
 use tidegate::{
     config::Settings,
     entity::{
-        EvidenceKind,
+        EvidenceKind, RestrictedPages, SourceOptions,
         selection::SelectionKind,
         source,
         sync::{SyncMode, SyncStatus},
@@ -114,7 +114,7 @@ async fn a_first_load_goes_on_hour_by_hour_and_lists_no_page_twice() {
     let ticks = large.finish().await;
 
     large.world.holds(&large.pages);
-    assert!((15..30).contains(&ticks), "{ticks} ticks");
+    assert!((25..45).contains(&ticks), "{ticks} ticks");
     assert_eq!(large.listed(), PAGES as u64);
     let points = large.points();
     assert!(points.values().all(|points| *points <= POINTS.into()), "{points:?}");
@@ -263,7 +263,7 @@ async fn a_full_sync_is_over_when_all_of_a_large_space_was_seen_anew() {
 
     assert_eq!(large.world.last_sync().await.id, sync);
     assert!(large.verified_at().await.unwrap() >= asked);
-    assert!((3..20).contains(&ticks), "{ticks}");
+    assert!((3..30).contains(&ticks), "{ticks}");
     assert!(large.listed() <= (PAGES + 6 * PART) as u64, "{} pages listed", large.listed());
     large.world.holds(&large.pages);
 }
@@ -294,11 +294,38 @@ async fn a_large_space_is_another_accounts_once_it_has_seen_all_pieces() {
     world.connect_by_oauth().await;
     large.tick().await;
     assert_eq!(world.source().await.account_id, Some(bo));
-    for _ in 0..15 {
+    for _ in 0..25 {
         large.tick().await;
     }
     assert_eq!(world.source().await.account_id, Some(world.simulator.account_id()));
     world.holds(&large.pages);
+}
+
+#[tokio::test]
+async fn a_large_space_whose_restricted_pages_shall_leave_is_read_within_its_points() {
+    let large = Large::start().await;
+    let world = &large.world;
+    let include = SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() };
+    world.set_options(include).await;
+    let (first, last) = (large.pages[0], large.pages[PAGES - 1]);
+    world.site.restrict(first, &[&world.simulator.account_id()]).unwrap();
+    world.site.restrict(last, &[&world.simulator.account_id()]).unwrap();
+    large.finish().await;
+    world.holds(&large.pages);
+
+    world.set_options(SourceOptions::default()).await;
+    let mut ticks = 0;
+    while world.has(last) {
+        assert!(ticks < 40, "it is still there");
+        large.tick().await;
+        ticks += 1;
+    }
+
+    assert!(!world.has(first));
+    let evidence = world.document(last).await.evidence.unwrap();
+    assert_eq!((evidence.kind, world.files()), (EvidenceKind::Restricted, PAGES - 2));
+    assert!(ticks > 2, "{ticks} ticks for {PAGES} points");
+    assert!(large.points().values().all(|points| *points <= POINTS.into()), "{:?}", large.points());
 }
 
 #[tokio::test]

@@ -1,8 +1,13 @@
 //! Restricted pages: what only some people of a site may read stays out of a store that everybody searches.
 
-use simulator::{Fault, Id, Place};
+use chrono::TimeDelta;
+use simulator::{Fault, Id, IndexingRule, Kind, Outcome, Place};
 use tidegate::entity::{
-    RestrictedPages, SourceOptions, document::DocumentState, selection::SelectionKind, sync::SyncStatus,
+    EvidenceKind, RestrictedPages, SourceOptions,
+    change::{ChangeKind, ChangeOutcome},
+    document::DocumentState,
+    selection::SelectionKind,
+    sync::{SyncMode, SyncStatus},
 };
 
 use super::world::World;
@@ -182,4 +187,146 @@ async fn a_source_may_include_restricted_pages() {
     world.tick().await;
     world.holds(&pages[2..]);
     is_kept_out(&world, pages[1]).await;
+}
+
+#[tokio::test]
+async fn a_page_that_waits_for_its_next_try_leaves_at_once_when_it_is_restricted() {
+    let (world, _, page) = World::with_a_page().await;
+    let failed = Outcome::Failed { code: "server_error".to_owned(), message: "No.".to_owned() };
+    world.simulator.openai().indexing(IndexingRule::new("Runbook", failed));
+    world.site.edit(page, "<p>New.</p>").unwrap();
+    let mut retry_at = world.now();
+    while retry_at < world.now() + TimeDelta::minutes(10) {
+        world.tick().await;
+        retry_at = world.document(page).await.retry_at.unwrap();
+    }
+    world.holds(&[page]);
+
+    restrict(&world, page);
+    world.tick().await;
+
+    world.holds(&[]);
+    is_kept_out(&world, page).await;
+    world.simulator.openai().clear_indexing();
+    world.site.unrestrict(page).unwrap();
+    world.tick().await;
+    assert_eq!(world.text(page), "# Runbook\n\nNew.\n", "what failed before is forgotten");
+}
+
+#[tokio::test]
+async fn a_page_that_is_edited_and_released_at_once_comes_back_as_it_is_now() {
+    let (world, _, page) = World::with_a_page().await;
+    restrict(&world, page);
+    world.tick().await;
+    is_kept_out(&world, page).await;
+    world.calls();
+
+    world.site.edit(page, "<p>New.</p>").unwrap();
+    world.site.unrestrict(page).unwrap();
+    world.tick().await;
+
+    assert_eq!(world.text(page), "# Runbook\n\nNew.\n");
+    world.holds(&[page]);
+    assert_eq!(world.calls().of("POST /v1/files"), 1);
+
+    world.site.edit(page, "<p>Newer.</p>").unwrap();
+    restrict(&world, page);
+    world.tick().await;
+    world.holds(&[]);
+}
+
+#[tokio::test]
+async fn what_is_above_a_page_counts_whatever_it_is() {
+    for kind in [Kind::Database, Kind::Whiteboard, Kind::Folder] {
+        let world = World::start().await;
+        let space = world.site.add_space("ENG", "Engineering").unwrap();
+        let top = world.site.add(kind, Place::Top { space }, "Top", "").unwrap();
+        let page = world.site.add_child(top, "Page", "<p>1</p>").unwrap();
+        let below = world.site.add_child(page, "Below", "<p>2</p>").unwrap();
+        restrict(&world, top);
+        world.include_space(space).await;
+        world.tick().await;
+        world.holds(&[]);
+        is_kept_out(&world, below).await;
+
+        world.site.unrestrict(top).unwrap();
+        world.tick().await;
+        world.holds(&[page, below]);
+
+        restrict(&world, top);
+        world.tick().await;
+        world.holds(&[]);
+    }
+}
+
+#[tokio::test]
+async fn a_grant_without_the_scopes_says_so_and_takes_nothing_out() {
+    let world = World::with(|settings| {
+        let of_readers = ["read:content-details:confluence", "search:confluence"];
+        settings.atlassian.scopes.retain(|scope| !of_readers.contains(&scope.as_str()));
+    })
+    .await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let page = world.site.add_page(space, "Runbook", "<p>1</p>").unwrap();
+    let folder = world.site.add_folder(Place::Top { space }, "Folder").unwrap();
+    let leaf = world.site.add_child(folder, "Leaf", "<p>2</p>").unwrap();
+    world.include_space(space).await;
+    world.tick().await;
+    world.holds(&[page, leaf]);
+
+    world.connect_by_oauth().await;
+    let fresh = world.site.add_child(folder, "Fresh", "<p>3</p>").unwrap();
+    world.site.edit(leaf, "<p>New.</p>").unwrap();
+    world.site.rename(folder, "Shelf").unwrap();
+    world.ticks(3).await;
+
+    world.holds(&[page, leaf]);
+    assert_eq!(world.text(leaf), "# Leaf\n\n2\n");
+    for (page, state) in [(leaf, DocumentState::Live), (fresh, DocumentState::Pending)] {
+        let document = world.document(page).await;
+        assert_eq!((document.state, document.reason.as_deref()), (state, Some("restriction_unknown")));
+    }
+    assert_eq!(world.source().await.problem.unwrap().code, "confluence_scope_missing");
+
+    let include = SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() };
+    world.set_options(include).await;
+    world.tick().await;
+    world.holds(&[page, leaf, fresh]);
+    assert_eq!(world.source().await.problem, None);
+}
+
+#[tokio::test]
+async fn a_plan_lists_what_restrictions_take_out_and_let_back_and_does_nothing() {
+    let (world, _, pages) = World::with_pages(3).await;
+    restrict(&world, pages[0]);
+    world.tick().await;
+    is_kept_out(&world, pages[0]).await;
+    world.site.unrestrict(pages[0]).unwrap();
+    restrict(&world, pages[1]);
+    world.site.edit(pages[2], "<p>New.</p>").unwrap();
+
+    world.request(SyncMode::Plan).await;
+    world.tick().await;
+
+    world.holds(&pages[1..]);
+    is_kept_out(&world, pages[0]).await;
+    let plan = world.last_sync().await;
+    assert_eq!((plan.status, plan.total), (SyncStatus::Planned, Some(3)));
+    let mut changes = world.changes().await;
+    changes.sort_by_key(|(page, ..)| page.clone());
+    let planned = |page: Id, kind| (page.to_string(), kind, ChangeOutcome::Planned);
+    assert_eq!(
+        changes,
+        [
+            planned(pages[0], ChangeKind::Create),
+            planned(pages[1], ChangeKind::Remove),
+            planned(pages[2], ChangeKind::Revise),
+        ]
+    );
+    // Two bodies, and who may read their pages, each with one request.
+    assert_eq!(plan.plan.unwrap().cost.points, 2 * (1 + 2));
+
+    world.tick().await;
+    world.holds(&[pages[0], pages[2]]);
+    assert_eq!(world.document(pages[1]).await.evidence.unwrap().kind, EvidenceKind::Restricted);
 }

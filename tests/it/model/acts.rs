@@ -153,6 +153,10 @@ impl Town {
             })?,
             Step::Erase(node) => self.at(node, |site, id| site.trash(id).and_then(|()| site.purge(id)))?,
             Step::Hide(node) => self.at(node, |site, id| site.restrict(id, Some([].into())))?,
+            Step::Restrict(node) => {
+                let readers = [self.account.clone()].into();
+                self.at(node, |site, id| site.restrict(id, Some(readers)))?;
+            }
             Step::Show(node) => self.at(node, |site, id| site.restrict(id, None))?,
             Step::HideSpace(space) => self.limit(space, true)?,
             Step::ShowSpace(space) => self.limit(space, false)?,

@@ -26,7 +26,8 @@ impl Town {
         let selections = self.selections(feeder.id).await;
         let handle = &self.sites[feeder.site];
         let url = handle.url();
-        handle.with(|site| Ok(oracle::wanted(site, &url, &self.account, &selections))).unwrap()
+        let options = self.source(feeder.id).await.options;
+        handle.with(|site| Ok(oracle::wanted(site, &url, &self.account, &selections, &options))).unwrap()
     }
 
     /// After each tick: nothing that was live and is wanted is missing, nothing left without evidence, every file of ours

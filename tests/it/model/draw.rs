@@ -24,6 +24,8 @@ pub struct Cast {
     pub trouble: bool,
     /// Whether what was hidden at the end is shown again.
     pub shown_at_last: bool,
+    /// Which of the sources include restricted pages.
+    pub includes_restricted: [bool; 4],
 }
 
 /// A history: who takes part, and what happens.
@@ -44,6 +46,7 @@ pub fn history(seed: u64) -> History {
         oauth: draw.chance(30),
         trouble: draw.chance(70),
         shown_at_last: draw.chance(70),
+        includes_restricted: std::array::from_fn(|_| draw.chance(25)),
     };
     let mut steps = Vec::new();
     for _ in 0..draw.between(12, 20) {
@@ -237,8 +240,9 @@ impl Draw {
             74..80 => Step::Restore(node),
             80..82 => Step::Purge(node),
             82..85 => Step::Erase(node),
-            85..90 => Step::Hide(node),
-            90..95 => Step::Show(node),
+            85..88 => Step::Hide(node),
+            88..91 => Step::Restrict(node),
+            91..95 => Step::Show(node),
             95..97 => Step::HideSpace(self.number()),
             97..98 => Step::DeleteSpace(self.number()),
             _ => Step::ShowSpace(self.number()),

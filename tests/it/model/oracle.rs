@@ -8,7 +8,10 @@ use simulator::{
 };
 use tidegate::{
     convert,
-    entity::selection::{self, SelectionKind, SelectionMode},
+    entity::{
+        RestrictedPages, SourceOptions,
+        selection::{self, SelectionKind, SelectionMode},
+    },
 };
 
 /// A page that should be in the store.
@@ -22,17 +25,21 @@ pub struct Wanted {
     pub text: String,
 }
 
-/// The pages of a site that these selections want, that the account sees, and that have a text.
+/// The pages of a site that these selections want, that the account sees (and everybody, unless restricted pages are
+/// included), and that have a text.
 pub fn wanted(
     site: &Site,
     site_url: &str,
     account: &str,
     selections: &[selection::Model],
+    options: &SourceOptions,
 ) -> BTreeMap<Id, Wanted> {
+    let skips = options.restricted_pages == RestrictedPages::Skip;
     let wanted = |page: &&Node| {
         page.kind == Kind::Page
             && page.status == Status::Current
             && sees(site, page, account)
+            && !(skips && is_restricted(site, page))
             && is_chosen(site, page, selections)
     };
     let pages = site.nodes().filter(wanted);
@@ -54,6 +61,11 @@ pub fn sees(site: &Site, node: &Node, account: &str) -> bool {
         readers.as_ref().is_none_or(|readers| readers.contains(account))
     };
     lets(&space.readers) && std::iter::once(node).chain(above(site, node)).all(|node| lets(&node.readers))
+}
+
+/// Whether a node, or anything above it, is for some people only.
+fn is_restricted(site: &Site, node: &Node) -> bool {
+    std::iter::once(node).chain(above(site, node)).any(|node| node.readers.is_some())
 }
 
 /// What is above a node, the nearest first.

@@ -67,6 +67,9 @@ pub enum Step {
     Erase(Pick),
     /// The account may no longer read it.
     Hide(Pick),
+    /// Only the account may still read it.
+    Restrict(Pick),
+    /// Everybody may read it.
     Show(Pick),
     HideSpace(u8),
     ShowSpace(u8),

@@ -11,7 +11,7 @@ use simulator::{Fault, Gate, Id, Kind, Millis, Options, Simulator, SiteHandle, S
 use tidegate::{
     app::{App, Clock},
     engine::tick,
-    entity::{selection, source},
+    entity::{RestrictedPages, SourceOptions, selection, source},
     ids::{ConnectionId, KnowledgeBaseId, SourceId, WorkspaceId},
     sources::store as sources,
 };
@@ -112,6 +112,12 @@ impl Town {
         if cast.sources > 3 {
             let shared = (self.feeders[0].knowledge_base, self.feeders[0].store.clone());
             self.feed(workspace, 1, Some(shared)).await;
+        }
+        for (feeder, _) in self.feeders.iter().zip(cast.includes_restricted).filter(|(_, includes)| *includes)
+        {
+            let options =
+                SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() };
+            furnish::set_options(&self.app, feeder.id, options).await;
         }
         for (at, site) in self.sites.iter().enumerate() {
             // Trashing lifts what is below: nothing that is current hangs below what is not there.

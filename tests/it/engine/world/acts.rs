@@ -1,6 +1,6 @@
 //! What people do at Tidegate.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{EntityTrait, sea_query::Expr};
 use simulator::Id;
 use tidegate::{
     connections::{self, tokens::ApiToken},
@@ -64,9 +64,7 @@ impl World {
     }
 
     pub async fn set_options(&self, options: SourceOptions) {
-        let update = source::Entity::update_many()
-            .col_expr(source::Column::Options, Expr::value(serde_json::to_value(options).unwrap()));
-        update.filter(source::Column::Id.eq(self.source)).exec(self.app.db.write()).await.unwrap();
+        furnish::set_options(&self.app, self.source, options).await;
     }
 
     /// Lets all sources be looked at every so many seconds, the first time now.

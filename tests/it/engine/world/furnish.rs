@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use simulator::{Simulator, SiteHandle};
 use tidegate::{
     app::App,
@@ -166,6 +166,13 @@ pub async fn source(
     };
     source::Entity::insert(row).exec_without_returning(app.db.write()).await.unwrap();
     id
+}
+
+/// Gives a source other options.
+pub async fn set_options(app: &App, source: SourceId, options: SourceOptions) {
+    let update = source::Entity::update_many()
+        .col_expr(source::Column::Options, Expr::value(serde_json::to_value(options).unwrap()));
+    update.filter(source::Column::Id.eq(source)).exec(app.db.write()).await.unwrap();
 }
 
 /// A connection of a workspace to a site, by an API token.
