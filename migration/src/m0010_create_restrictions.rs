@@ -13,9 +13,10 @@ CREATE TABLE restrictions (
     external_id TEXT NOT NULL,
     restricted BOOLEAN NOT NULL,
     read_at TIMESTAMPTZ,
+    asked_at TIMESTAMPTZ,
     PRIMARY KEY (source_id, external_id)
 );
-CREATE INDEX restrictions_read ON restrictions (source_id, read_at);
+CREATE INDEX restrictions_asked ON restrictions (source_id, asked_at);
 CREATE INDEX restrictions_set ON restrictions (source_id) WHERE restricted;
 ";
 

@@ -14,6 +14,8 @@ pub struct Model {
     pub restricted: bool,
     /// Absent once the page or folder has changed: it may be otherwise now.
     pub read_at: Option<DateTimeUtc>,
+    /// When it was last asked for; absent if it is to be asked for before others.
+    pub asked_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

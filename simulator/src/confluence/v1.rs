@@ -149,7 +149,9 @@ async fn content_search(caller: Caller) -> Answer {
     let limit = limit.min(cloud.habits.content_search_limit.unwrap_or(1_000));
     let walk = Walk::read(&cloud, public_path(caller.request.path()), &params, limit).map_err(bad_request)?;
     let site = caller.site(&cloud);
-    let fits = |node: &&Node| cql.accepts(site, node, now) && site.visible(node, &caller.account);
+    let in_index = |node: &Node| !cloud.habits.unindexed.contains(&node.id);
+    let fits =
+        |node: &&Node| cql.accepts(site, node, now) && in_index(node) && site.visible(node, &caller.account);
     let mut found: Vec<&Node> = site.nodes().filter(fits).collect();
     found.sort_unstable_by_key(|node| node.id);
     let behind = |node: &&Node| match &walk.from {

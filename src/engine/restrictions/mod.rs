@@ -39,7 +39,7 @@ use crate::{
 
 /// A chain of pages and folders is at most this long.
 const DEEPEST: usize = 64;
-/// Pages in the store of which nothing is known, read in one observation.
+/// Pages in the store that were never asked for, read in one observation.
 const MOST_UNREAD: usize = 2_500;
 
 /// Of documents to be rendered or described, those that everybody may read; what becomes of the others is recorded.
@@ -188,7 +188,7 @@ async fn take_out(run: &Run, tx: &DatabaseTransaction, found: &[Found]) -> Resul
     Ok(())
 }
 
-/// Reads again what was read longest ago, up to `share` of it, and what is in the store and was never read.
+/// Reads again what was asked for longest ago, up to `share` of it, and what is in the store and was never asked for.
 pub async fn read_again(run: &Run, share: usize, before: DateTime<Utc>) -> Result<(), Stop> {
     let (db, source) = (run.app.db.read(), run.source().id);
     if !run.skips_restricted() {
@@ -218,7 +218,13 @@ pub async fn read_again(run: &Run, share: usize, before: DateTime<Utc>) -> Resul
     let mut met = unused;
     ids.retain(|id| met.insert(id.clone()));
     ids.truncate(most);
-    reader.read(run, &ids).await?;
+    let read = reader.read(run, &ids).await?;
+    if !reader.is_hindered() {
+        ids.retain(|id| !read.contains_key(id));
+        let tx = run.begin().await?;
+        kept::pass_over(&tx, source, &ids, run.now()).await?;
+        tx.commit().await?;
+    }
     Ok(())
 }
 

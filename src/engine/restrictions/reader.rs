@@ -65,6 +65,11 @@ impl Reader {
         Ok(read)
     }
 
+    /// Whether something could not be asked for at all.
+    pub fn is_hindered(&self) -> bool {
+        self.fails || self.singles_fail
+    }
+
     /// Goes on with the search through the selected spaces, if that may tell of these.
     async fn search_spaces(
         &mut self,

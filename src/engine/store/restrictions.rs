@@ -59,11 +59,43 @@ pub async fn keep(
             external_id: Set(id.clone()),
             restricted: Set(*restricted),
             read_at: Set(Some(now)),
+            asked_at: Set(Some(now)),
         })
         .collect();
+    write(
+        tx,
+        rows,
+        &[restriction::Column::Restricted, restriction::Column::ReadAt, restriction::Column::AskedAt],
+    )
+    .await
+}
+
+/// Notes that these were asked for, and not answered: others come first the next time.
+pub async fn pass_over(
+    tx: &impl ConnectionTrait,
+    source: SourceId,
+    ids: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let rows = ids.iter().map(|id| restriction::ActiveModel {
+        source_id: Set(source),
+        external_id: Set(id.clone()),
+        restricted: Set(false),
+        read_at: Set(None),
+        asked_at: Set(Some(now)),
+    });
+    write(tx, rows.collect(), &[restriction::Column::AskedAt]).await
+}
+
+/// Adds rows; of those that are there only some columns change.
+async fn write(
+    tx: &impl ConnectionTrait,
+    rows: Vec<restriction::ActiveModel>,
+    columns: &[restriction::Column],
+) -> Result<(), DbErr> {
     for some in rows.chunks(500) {
         let conflict = OnConflict::columns([restriction::Column::SourceId, restriction::Column::ExternalId])
-            .update_columns([restriction::Column::Restricted, restriction::Column::ReadAt])
+            .update_columns(columns.iter().copied())
             .to_owned();
         restriction::Entity::insert_many(some.to_vec())
             .on_conflict(conflict)
@@ -79,6 +111,7 @@ pub async fn outdate(tx: &impl ConnectionTrait, source: SourceId, ids: &[String]
     for some in ids.chunks(500) {
         restriction::Entity::update_many()
             .col_expr(restriction::Column::ReadAt, Expr::value(Option::<DateTime<Utc>>::None))
+            .col_expr(restriction::Column::AskedAt, Expr::value(Option::<DateTime<Utc>>::None))
             .filter(these(source, some))
             .exec(tx)
             .await?;
@@ -107,7 +140,8 @@ fn these(source: SourceId, ids: &[String]) -> Condition {
         .add(restriction::Column::ExternalId.is_in(ids.iter().map(String::as_str)))
 }
 
-/// Pages of which nothing is known: those that are about to be rendered, or those that are in the store.
+/// Pages of which it is not known who may read them now: those that are about to be rendered, or those in the store that
+/// were never asked for.
 pub async fn unread(
     db: &impl ConnectionTrait,
     source: SourceId,
@@ -120,9 +154,13 @@ pub async fn unread(
     } else {
         Condition::all().add(document::Column::LiveVersion.is_not_null()).add(rendering().not())
     };
+    let mut known = asked_for();
+    if to_render {
+        known.and_where(Expr::col((restriction::Entity, restriction::Column::ReadAt)).is_not_null());
+    }
     pages(source)
         .filter(which)
-        .filter(Expr::not_exists(what_is_known()))
+        .filter(Expr::not_exists(known))
         .order_by_asc(document::Column::Id)
         .limit(limit)
         .into_tuple()
@@ -140,7 +178,7 @@ fn pages(source: SourceId) -> sea_orm::Select<document::Entity> {
         .filter(document::Column::State.ne(DocumentState::Removed))
 }
 
-fn what_is_known() -> SelectStatement {
+fn asked_for() -> SelectStatement {
     let same = |theirs: restriction::Column, ours: document::Column| {
         Expr::col((restriction::Entity, theirs)).equals((document::Entity, ours))
     };
@@ -149,11 +187,10 @@ fn what_is_known() -> SelectStatement {
         .from(restriction::Entity)
         .and_where(same(restriction::Column::SourceId, document::Column::SourceId))
         .and_where(same(restriction::Column::ExternalId, document::Column::ExternalId))
-        .and_where(Expr::col((restriction::Entity, restriction::Column::ReadAt)).is_not_null())
         .take()
 }
 
-/// What has changed since it was read, then what was read longest ago, before then.
+/// What has changed since it was read, then what was asked for longest ago, before then.
 pub async fn oldest(
     db: &impl ConnectionTrait,
     source: SourceId,
@@ -161,14 +198,14 @@ pub async fn oldest(
     limit: u64,
 ) -> Result<Vec<String>, DbErr> {
     let is_due = Condition::any()
-        .add(restriction::Column::ReadAt.is_null())
-        .add(restriction::Column::ReadAt.lt(before));
+        .add(restriction::Column::AskedAt.is_null())
+        .add(restriction::Column::AskedAt.lt(before));
     restriction::Entity::find()
         .select_only()
         .column(restriction::Column::ExternalId)
         .filter(restriction::Column::SourceId.eq(source))
         .filter(is_due)
-        .order_by_with_nulls(restriction::Column::ReadAt, Order::Asc, NullOrdering::First)
+        .order_by_with_nulls(restriction::Column::AskedAt, Order::Asc, NullOrdering::First)
         .order_by_asc(restriction::Column::ExternalId)
         .limit(limit)
         .into_tuple()

@@ -169,6 +169,45 @@ async fn an_answer_that_is_cut_short_is_asked_for_until_all_is_known() {
 }
 
 #[tokio::test]
+async fn what_the_search_does_not_know_yet_is_asked_for_by_itself() {
+    let (world, space, [top, child, leaf], folder) = family().await;
+    restrict(&world, folder);
+    world.simulator.confluence().habits.unindexed = vec![top, folder];
+    world.include_space(space).await;
+
+    world.tick().await;
+
+    world.holds(&[top, child]);
+    is_kept_out(&world, leaf).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_for_long_keeps_no_other_page_waiting() {
+    let world = World::with(|settings| settings.confluence_points_per_hour = 1_000).await;
+    world.connect_by_oauth().await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let add = |n: usize| world.site.add_page(space, &format!("Page {n}"), "<p>x</p>").unwrap();
+    let pages: Vec<Id> = (0..30).map(add).collect();
+    let options = SourceOptions { guard_max_removals: 0, guard_max_percent: 0, ..SourceOptions::default() };
+    world.set_options(options).await;
+    world.include_space(space).await;
+    world.ticks(2).await;
+    world.holds(&pages);
+    for page in &pages[..12] {
+        world.site.restrict(*page, &[]).unwrap();
+    }
+    world.ticks(3).await;
+    assert_eq!(world.hold().await.unwrap().1, 12, "they wait for a person");
+
+    restrict(&world, pages[29]);
+    // Five are read at each tick.
+    world.ticks(7).await;
+
+    is_kept_out(&world, pages[29]).await;
+    world.holds(&pages[..29]);
+}
+
+#[tokio::test]
 async fn a_source_may_include_restricted_pages() {
     let (world, space, pages, _) = family().await;
     restrict(&world, pages[0]);
