@@ -13,6 +13,7 @@ mod indexing;
 mod large;
 mod life;
 mod lost;
+mod month;
 mod moves;
 mod plans;
 mod rebuild;
