@@ -182,8 +182,8 @@ fn log_failure(what: &str, result: Result<(), DbErr>) {
     }
 }
 
-/// Removes what has served its time.
-async fn tidy(app: &App) -> Result<(), DbErr> {
+/// Removes what has served its time: what the worker does now and then beside its ticks.
+pub async fn tidy(app: &App) -> Result<(), DbErr> {
     http::store::forget_old(app.db.write(), app.clock.now()).await?;
     workspaces::store::erase_emptied(&app.db).await?;
     tick::tidy(app).await?;
