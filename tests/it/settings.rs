@@ -25,7 +25,7 @@ fn nothing_needs_to_be_set_on_a_laptop() {
     assert_eq!(settings.sync_interval, Duration::from_mins(5));
     assert_eq!(settings.min_source_interval, Duration::from_mins(1));
     assert_eq!(settings.openai.uploads_per_minute, Some(1000));
-    assert_eq!(settings.atlassian.scopes.len(), 12);
+    assert_eq!(settings.atlassian.scopes.len(), 13);
     assert!(settings.atlassian.app.is_none() && settings.encryption_keys.is_empty());
 }
 

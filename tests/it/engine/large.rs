@@ -359,13 +359,13 @@ async fn a_small_source_of_the_same_app_is_served_beside_a_large_first_load() {
     }
     large.world.left(gone, EvidenceKind::Trashed).await;
 
-    large.world.source = big;
-    large.world.store = first;
+    (large.world.source, large.world.store) = (big, first);
     for _ in 0..40 {
         large.tick().await;
     }
     assert!(in_store(&large, &large.pages), "{} are there", large.world.store().len());
-    assert!(large.points().values().all(|points| *points <= POINTS.into()), "{:?}", large.points());
+    // When nine tenths are gone, each of the two may still take 51.
+    assert!(large.points().values().all(|points| *points <= 450 + 2 * 51), "{:?}", large.points());
 }
 
 #[tokio::test]
