@@ -75,9 +75,9 @@ impl Writer {
         self.begin('$');
         self.out.push('$');
         if self.mode == Mode::Cell {
-            self.out.push_str(&source.replace('|', "\\|"));
+            self.allowed(&source.replace('|', "\\|"));
         } else {
-            self.out.push_str(&source);
+            self.allowed(&source);
         }
         self.out.push('$');
     }
@@ -103,7 +103,7 @@ impl Writer {
             if index > 0 {
                 self.verbatim_line(line);
             } else {
-                self.out.push_str(line);
+                self.allowed(line);
             }
             fence = after_line(fence, line);
         }
@@ -143,6 +143,11 @@ impl Writer {
             let kept = self.out.trim_end_matches(' ').len();
             self.out.truncate(kept);
         }
+        self.allowed(line);
+    }
+
+    /// Appends a line without the characters that no text may hold.
+    fn allowed(&mut self, line: &str) {
         for piece in line.split(|c: char| c.is_control() && c != '\t') {
             self.out.push_str(piece);
         }

@@ -248,8 +248,12 @@ pub(super) fn is_invisible(c: char) -> bool {
         )
 }
 
+/// `[ ]` and `[x]`; any white space in it will be written as one space.
 fn is_checkbox(bytes: &[u8]) -> bool {
-    matches!(bytes, [b'[', b' ' | b'x' | b'X', b']', ..])
+    let inside = &bytes[1..];
+    let spaces = inside.iter().take(16).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let is_empty = spaces > 0 && inside.get(spaces) == Some(&b']');
+    is_empty || matches!(inside, [b'x' | b'X', b']', ..])
 }
 
 /// Whether Markdown would read a character reference here.
