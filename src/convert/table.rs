@@ -11,6 +11,8 @@ const WIDEST_SPAN: usize = 1000;
 const TALLEST_SPAN: usize = 65_534;
 /// More leading header rows than this are data.
 const HEADER_ROWS: usize = 4;
+/// After this many bytes of rows the header is repeated: half of the passages that a vector store cuts by default.
+const ROWS_OF_A_PASSAGE: usize = 1600;
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -111,7 +113,7 @@ impl Table {
         match writer.mode {
             Mode::Cell => grid.write_lines(writer),
             _ if self.properties && grid.head.is_empty() && grid.width == 2 => grid.write_properties(writer),
-            _ => grid.write_rows(writer),
+            _ => grid.write_rows(writer, budget),
         }
         writer.block();
     }
@@ -171,16 +173,31 @@ impl Grid {
         Self { head, rows, named, width }
     }
 
-    fn write_rows(&self, writer: &mut Writer) {
+    /// A long table begins anew with its header, so that a passage cut out of it names its columns.
+    fn write_rows(&self, writer: &mut Writer, budget: &mut usize) {
+        let begin = writer.out.len();
+        self.write_head(writer);
+        let mut rows_begin = writer.out.len();
+        let head = rows_begin - begin;
+        let passage = ROWS_OF_A_PASSAGE.max(4 * head);
+        for row in &self.rows {
+            let is_long = writer.out.len() - rows_begin > passage;
+            if is_long && !self.head.is_empty() && pay(budget, head) {
+                writer.block();
+                self.write_head(writer);
+                rows_begin = writer.out.len();
+            }
+            writer.raw_line();
+            write_row(writer, row, row.len());
+        }
+    }
+
+    fn write_head(&self, writer: &mut Writer) {
         writer.begin('|');
         write_row(writer, &self.head, self.width);
         writer.raw_line();
         writer.out.push('|');
         writer.out.push_str(&" --- |".repeat(self.width));
-        for row in &self.rows {
-            writer.raw_line();
-            write_row(writer, row, row.len());
-        }
     }
 
     fn write_properties(&self, writer: &mut Writer) {
