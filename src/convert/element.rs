@@ -134,6 +134,26 @@ impl Element {
         }
     }
 
+    /// What a report counts it as, if it does.
+    pub fn construct(self) -> Option<&'static str> {
+        let name = match self {
+            Self::Heading(_) => "headings",
+            Self::BulletList | Self::OrderedList => "lists",
+            Self::Quote => "quotes",
+            Self::Preformatted => "preformatted",
+            Self::HtmlImage | Self::Image => "images",
+            Self::Time => "dates",
+            Self::Math => "formulas",
+            Self::Table => "tables",
+            Self::Anchor | Self::Link => "links",
+            Self::Task => "tasks",
+            Self::Emoticon => "emoji",
+            Self::Adf => "adf_extensions",
+            _ => return None,
+        };
+        Some(name)
+    }
+
     /// Never has content, whether or not its tag says so.
     pub fn is_void(self) -> bool {
         matches!(

@@ -279,6 +279,7 @@ impl Reader<'_> {
 
     fn structured_macro(&mut self, tag: &Tag<'_>) -> Role {
         let open = Macro::new(tag.attribute_or_empty("ac:name").into_owned());
+        *self.report.macros.entry(open.name.clone()).or_default() += 1;
         if open.kind == Kind::Unknown {
             *self.report.unknown_macros.entry(open.name.clone()).or_default() += 1;
         }

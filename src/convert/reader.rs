@@ -77,11 +77,15 @@ impl<'a> Reader<'a> {
             markdown.retain(|c| c != '\0');
         }
         markdown.push('\n');
+        self.report.measure(&markdown);
         Rendering { markdown, is_empty, report: self.report }
     }
 
     fn open(&mut self, tag: Tag<'a>) {
         let element = Element::named(tag.name);
+        if let Some(construct) = element.construct() {
+            *self.report.constructs.entry(construct).or_default() += 1;
+        }
         self.end_unclosed(element);
         if element.is_void() {
             return self.void(element, &tag);

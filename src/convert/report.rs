@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 /// Counts of one conversion.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// Headings, lists, tables, links, images and the like, by what they are.
+    pub constructs: BTreeMap<&'static str, u32>,
+    /// All macros, by name.
+    pub macros: BTreeMap<String, u32>,
     /// Macros the converter does not know, by name; their bodies are kept.
     pub unknown_macros: BTreeMap<String, u32>,
     /// Links written as text because they lead nowhere a reader could open: mentions, shortcuts, scripts.
@@ -15,4 +21,18 @@ pub struct Report {
     pub text_chars_in: usize,
     /// Those of them that belong to what a reader sees and were written.
     pub text_chars_out: usize,
+    /// The size of the Markdown.
+    pub bytes: usize,
+    /// What a model will count, roughly: a token for four characters of ASCII, and for each other character.
+    pub estimated_tokens: usize,
+}
+
+impl Report {
+    /// Measures the finished text.
+    pub(super) fn measure(&mut self, markdown: &str) {
+        let ascii = markdown.bytes().filter(u8::is_ascii).count();
+        let continued = markdown.bytes().filter(|byte| (0x80..0xc0).contains(byte)).count();
+        self.bytes = markdown.len();
+        self.estimated_tokens = ascii.div_ceil(4) + (markdown.len() - ascii - continued);
+    }
 }

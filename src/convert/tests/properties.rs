@@ -71,6 +71,28 @@ fn the_report_counts_what_was_met() {
     assert_eq!(report.unresolved_links, 1);
     assert_eq!(report.recovered_errors, 1);
     assert_eq!((report.text_chars_in, report.text_chars_out), (10, 5));
+    assert_eq!(report.macros.get("toc"), Some(&1));
+    assert_eq!(report.constructs.get("links"), Some(&1));
+    assert_eq!((report.bytes, report.estimated_tokens), ("# Page title\n\na\n\n@user\n\nopen\n".len(), 8));
+}
+
+#[test]
+fn control_characters_are_dropped_wherever_text_is_taken_as_it_is() {
+    let plain = |name: &str| {
+        format!(
+            "<ac:structured-macro ac:name=\"{name}\"><ac:plain-text-body><![CDATA[a\0b\u{7}c]]></ac:plain-text-body>\
+             </ac:structured-macro>"
+        )
+    };
+    for (name, written) in [
+        ("markdown", "abc"),
+        ("mathinline", "$abc$"),
+        ("mathblock", "$$\nabc\n$$"),
+        ("code", "```\nabc\n```"),
+    ] {
+        assert_eq!(body(&plain(name)), written, "{name}");
+    }
+    assert_eq!(body("<p>a\0b<code>c\0d</code></p><pre>e\0f</pre>"), "ab`cd`\n\n```\nef\n```");
 }
 
 #[test]
