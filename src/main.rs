@@ -1,6 +1,12 @@
-//! The command line: serve, migrate, openapi, workspaces, keys, secrets, new-installation.
+//! The command line: serve, migrate, openapi, convert, workspaces, keys, secrets, new-installation.
 
-use std::{fmt, process::ExitCode, time::Duration};
+use std::{
+    fmt, fs,
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
@@ -10,6 +16,7 @@ use tidegate::{
     app::{App, Clock, Db},
     auth::{self, KeyOrder, NewKey, Scope},
     config::{EncryptionKey, InvalidSettings, Settings},
+    convert,
     entity::{Metadata, workspace},
     http,
     ids::{ApiKeyId, WorkspaceId},
@@ -34,6 +41,8 @@ enum Command {
     Migrate,
     /// Prints the OpenAPI document. Needs no settings.
     Openapi,
+    /// Prints the Markdown of a page in Confluence's storage format. Needs no settings.
+    Convert(Conversion),
     /// Makes and lists workspaces.
     #[command(subcommand)]
     Workspaces(WorkspaceCommand),
@@ -48,6 +57,27 @@ enum Command {
     /// For a database that was copied, say to a test system: forgets the files, the vector stores' contents and the
     /// Confluence credentials of the original, and pauses all sources, so that the two never touch each other's files.
     NewInstallation,
+}
+
+#[derive(Debug, Args)]
+struct Conversion {
+    /// The page's body in storage format: a file, or - for the standard input.
+    file: PathBuf,
+    /// Prints what was met and what was lost, as JSON, instead of the Markdown.
+    #[arg(long)]
+    report: bool,
+    /// The page's title, which opens the text.
+    #[arg(long, default_value = "")]
+    title: String,
+    /// The base of the site's links.
+    #[arg(long, default_value = "https://example.atlassian.net/wiki")]
+    site_url: String,
+    /// The key of the page's space.
+    #[arg(long, default_value = "")]
+    space_key: String,
+    /// The page's id.
+    #[arg(long, default_value = "")]
+    page_id: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,6 +167,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             print!("{}", http::docs::render(&http::openapi())?);
             Ok(())
         }
+        Command::Convert(wanted) => convert_page(&wanted),
         Command::Workspaces(command) => run_workspaces(command).await,
         Command::Keys(command) => run_keys(command).await,
         Command::Secrets(SecretCommand::Generate) => {
@@ -188,6 +219,34 @@ async fn open() -> anyhow::Result<Db> {
 
 fn now() -> DateTime<Utc> {
     Clock::System.now()
+}
+
+/// Bytes that are no text are read as well as can be, like all else that is broken in a body.
+fn convert_page(wanted: &Conversion) -> anyhow::Result<()> {
+    let bytes = if wanted.file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(&wanted.file)
+    };
+    let bytes = bytes.with_context(|| format!("cannot read {}", wanted.file.display()))?;
+    let rendering = convert::markdown(&convert::Page {
+        title: &wanted.title,
+        site_url: &wanted.site_url,
+        space_key: &wanted.space_key,
+        page_id: &wanted.page_id,
+        storage: &String::from_utf8_lossy(&bytes),
+    });
+    let told = if wanted.report {
+        serde_json::to_string_pretty(&rendering.report)? + "\n"
+    } else {
+        rendering.markdown
+    };
+    match io::stdout().write_all(told.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write"),
+    }
 }
 
 async fn run_workspaces(command: WorkspaceCommand) -> anyhow::Result<()> {

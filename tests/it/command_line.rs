@@ -1,6 +1,7 @@
 //! The program as a person starts it.
 
 use std::{
+    io::Write,
     path::Path,
     process::{Output, Stdio},
 };
@@ -39,6 +40,36 @@ fn the_document_needs_no_settings() {
     let document: serde_json::Value = serde_json::from_str(&told(&output)).unwrap();
     assert_eq!(document["info"]["title"], "Tidegate");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
+}
+
+#[test]
+fn a_body_is_converted_without_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let body = "<h1>Ports</h1><p><strong>22</strong> <ac:link><ri:page ri:content-title=\"ssh\"/></ac:link></p>\
+                <ac:structured-macro ac:name=\"odd\"/>";
+    std::fs::write(folder.join("page.xml"), body).unwrap();
+    let page = ["convert", "page.xml", "--title", "Net", "--space-key", "OPS"];
+    let written = told(&run(folder, &page));
+    let link = "https://example.atlassian.net/wiki/display/OPS/ssh";
+    assert_eq!(written, format!("# Net\n\n## Ports\n\n**22** [ssh]({link})"));
+    let report: serde_json::Value =
+        serde_json::from_str(&told(&run(folder, &["convert", "page.xml", "--report"]))).unwrap();
+    assert_eq!(report["unknown_macros"], serde_json::json!({"odd": 1}));
+    assert_eq!(report["constructs"], serde_json::json!({"headings": 1, "links": 1}));
+    let missing = run(folder, &["convert", "nowhere.xml"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot read nowhere.xml"));
+}
+
+#[test]
+fn a_body_is_converted_from_the_standard_input_whatever_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = tidegate(folder.path());
+    command.args(["convert", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"<p>caf\xc3\xa9 \xff</p><p>open").unwrap();
+    assert_eq!(told(&child.wait_with_output().unwrap()), "café \u{fffd}\n\nopen");
 }
 
 #[test]
