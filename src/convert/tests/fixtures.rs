@@ -40,7 +40,7 @@ fn every_fixture_becomes_its_markdown() {
 #[test]
 fn there_are_fixtures_in_pairs() {
     let bodies = bodies();
-    assert!(bodies.len() >= 60, "only {} fixtures found", bodies.len());
+    assert!(bodies.len() >= 120, "only {} fixtures found", bodies.len());
     for path in bodies {
         assert!(path.with_extension("md").exists(), "{} has no Markdown", path.display());
     }
