@@ -11,10 +11,10 @@ use crate::convert::Page;
 use crate::convert::reference::resolve;
 use crate::convert::token::{Token, Tokens};
 
-struct Body {
-    id: String,
+pub(super) struct Body {
+    pub id: String,
     title: String,
-    storage: String,
+    pub storage: String,
 }
 
 /// Real bodies, a JSON object a line, where somebody keeps them beside the repository.
@@ -23,7 +23,7 @@ fn corpus() -> Option<String> {
         .ok()
 }
 
-fn bodies() -> Vec<Body> {
+pub(super) fn bodies() -> Vec<Body> {
     let Some(lines) = corpus() else {
         println!("no corpus beside the repository: the fixtures stand in for it");
         return fixtures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/convert/fixtures"));
@@ -46,7 +46,7 @@ fn fixtures(folder: &Path) -> Vec<Body> {
     xml.map(read).collect()
 }
 
-fn convert(body: &Body) -> String {
+pub(super) fn convert(body: &Body) -> String {
     markdown(&Page { title: &body.title, ..page(&body.storage) }).markdown
 }
 
@@ -67,7 +67,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric()
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
 }
 
@@ -138,7 +138,7 @@ fn no_body_loses_its_words() {
     }
     println!("{lost} of {all} words lost");
     // Fixtures are made of what is hidden or joined on purpose, of which this test cannot tell all.
-    let most_of_a_thousand = if corpus().is_some() { 5 } else { 15 };
+    let most_of_a_thousand = if corpus().is_some() { 1 } else { 15 };
     assert!(lost * 1_000 <= all * most_of_a_thousand, "{lost} of {all} words lost:\n{}", worst.join("\n"));
 }
 

@@ -101,7 +101,7 @@ fn no_repetition_makes_the_converter_slow_or_its_text_huge() {
     ] {
         let storage = unit.repeat(SIZE / unit.len());
         let written = render(&storage).markdown.len();
-        assert!(written <= 6 * storage.len() + 4096, "{unit} became {written} bytes");
+        assert!(written <= 4 * storage.len() + 4096, "{unit} became {written} bytes");
     }
 }
 

@@ -1,8 +1,10 @@
 //! The converter against its fixtures, against real bodies, and against bodies nobody should write.
 
+mod commonmark;
 mod corpus;
 mod fixtures;
 mod limits;
+mod mutations;
 mod properties;
 mod tokens;
 

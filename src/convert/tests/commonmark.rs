@@ -1,0 +1,215 @@
+//! What is written means what it should to a parser of Markdown that is not ours.
+
+use std::collections::HashMap;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use quick_xml::{Reader, events::Event as Xml};
+
+use super::corpus::{Body, bodies, convert, words};
+
+/// The only tags that the converter writes.
+const TAGS: [&str; 5] = ["<br>", "<sup>", "</sup>", "<sub>", "</sub>"];
+
+/// A text as its reader sees it.
+#[derive(Default)]
+struct Seen {
+    text: String,
+    code_blocks: Vec<String>,
+    code_spans: String,
+    /// Tags that are none of [`TAGS`].
+    swallowed: Vec<String>,
+}
+
+fn see(markdown: &str) -> Seen {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS | Options::ENABLE_STRIKETHROUGH;
+    let mut seen = Seen::default();
+    let mut block: Option<String> = None;
+    for event in Parser::new_ext(markdown, options) {
+        match event {
+            Event::Start(Tag::CodeBlock(_)) => block = Some(String::new()),
+            Event::End(TagEnd::CodeBlock) => seen.code_blocks.extend(block.take()),
+            Event::Text(text) => {
+                seen.text.push_str(&text);
+                if let Some(block) = &mut block {
+                    block.push_str(&text);
+                }
+            }
+            Event::Code(code) => {
+                seen.text.push_str(&code);
+                seen.code_spans.push_str(&code);
+                seen.code_spans.push('\n');
+            }
+            Event::Html(tag) | Event::InlineHtml(tag) if !TAGS.contains(&tag.trim()) => {
+                seen.swallowed.push(tag.into_string());
+            }
+            Event::Html(tag) | Event::InlineHtml(tag) if tag.trim() != "<br>" => {}
+            Event::Start(Tag::Emphasis | Tag::Strong | Tag::Strikethrough | Tag::Link { .. })
+            | Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link) => {}
+            _ => seen.text.push(' '),
+        }
+    }
+    seen
+}
+
+/// What stands in a body, read with another parser of XML.
+#[derive(Default)]
+struct Source {
+    text: String,
+    code: Vec<String>,
+}
+
+/// Elements whose text readers of a page don't see.
+const NOT_SHOWN: [&str; 10] = [
+    "ac:parameter",
+    "ac:default-parameter",
+    "ac:task-id",
+    "ac:task-uuid",
+    "ac:task-status",
+    "ac:placeholder",
+    "ac:adf-attribute",
+    "ac:adf-fallback",
+    "script",
+    "style",
+];
+
+/// Inside a line: a word goes on across them.
+const LINE: [&str; 14] = [
+    "b",
+    "strong",
+    "i",
+    "em",
+    "u",
+    "s",
+    "span",
+    "sub",
+    "sup",
+    "a",
+    "code",
+    "ac:link",
+    "ac:link-body",
+    "ac:inline-comment-marker",
+];
+
+/// None where the body is not XML at all.
+fn read(storage: &str) -> Option<Source> {
+    let mut reader = Reader::from_str(storage);
+    reader.config_mut().check_end_names = false;
+    reader.config_mut().allow_unmatched_ends = true;
+    reader.config_mut().allow_dangling_amp = true;
+    let (mut source, mut open) = (Source::default(), Vec::<String>::new());
+    let mut code: Option<String> = None;
+    loop {
+        let hidden = open.iter().any(|name| NOT_SHOWN.contains(&name.as_str()));
+        let piece = match reader.read_event().ok()? {
+            Xml::Eof => return Some(source),
+            Xml::Start(tag) => {
+                let name = AsRef::<str>::as_ref(&tag.name()).to_owned();
+                let is_code = name == "ac:plain-text-body" && tag_is_code(&open);
+                code = if is_code { Some(String::new()) } else { code };
+                let space = if LINE.contains(&name.as_str()) { "" } else { " " };
+                let named = tag.contains("ac:name=\"code\"") && name == "ac:structured-macro";
+                open.push(if named { CODE.to_owned() } else { name });
+                space.to_owned()
+            }
+            Xml::End(tag) => {
+                let name = AsRef::<str>::as_ref(&tag.name()).to_owned();
+                let is = |known: &String| *known == name || (known == CODE && name == "ac:structured-macro");
+                open.truncate(open.iter().rposition(is).unwrap_or(open.len()));
+                if name == "ac:plain-text-body" {
+                    source.code.extend(code.take());
+                }
+                if LINE.contains(&name.as_str()) { String::new() } else { " ".to_owned() }
+            }
+            Xml::Empty(tag) if LINE.contains(&tag.name().as_ref()) => String::new(),
+            Xml::Empty(_) => " ".to_owned(),
+            _ if hidden => String::new(),
+            Xml::Text(text) => keep(&mut code, &text),
+            Xml::CData(text) => keep(&mut code, &text),
+            Xml::GeneralRef(name) => html_escape::decode_html_entities(&format!("&{};", &*name)).into_owned(),
+            _ => String::new(),
+        };
+        source.text.push_str(&piece);
+    }
+}
+
+fn keep(code: &mut Option<String>, text: &str) -> String {
+    if let Some(code) = code {
+        code.push_str(text);
+    }
+    text.to_owned()
+}
+
+/// Stands on the stack for a code macro.
+const CODE: &str = "code macro";
+
+fn tag_is_code(open: &[String]) -> bool {
+    open.last().is_some_and(|name| name == CODE) && !open.iter().any(|name| NOT_SHOWN.contains(&&**name))
+}
+
+/// Bodies that are XML, with what both sides see. What is broken on purpose is no measure.
+fn both() -> Vec<(Body, Source, Seen)> {
+    let whole = bodies().into_iter().filter(|body| !body.id.starts_with("broken-"));
+    let pairs = whole.filter_map(|body| {
+        let source = read(&body.storage)?;
+        let seen = see(&convert(&body));
+        Some((body, source, seen))
+    });
+    pairs.collect()
+}
+
+#[test]
+fn no_text_is_read_as_html() {
+    for (body, _, seen) in both() {
+        assert!(seen.swallowed.is_empty(), "{}: {:?}", body.id, seen.swallowed);
+    }
+}
+
+#[test]
+fn no_marker_is_shown_that_the_author_did_not_write() {
+    const MARKERS: [&str; 4] = ["**", "~~", "](http", "| --- |"];
+    for (body, source, seen) in both() {
+        for marker in MARKERS {
+            let written = source.text.contains(marker) || !seen.text.contains(marker);
+            assert!(written, "{} shows {marker}:\n{}", body.id, seen.text);
+        }
+    }
+}
+
+#[test]
+fn a_thousandth_of_the_words_at_most_is_lost_on_the_way() {
+    let (mut all, mut lost) = (0, Vec::new());
+    for (body, source, seen) in both() {
+        let mut left: HashMap<&str, usize> = HashMap::new();
+        let visible = seen.text.replace(['\u{200b}', '\u{ad}', '\u{feff}'], "");
+        words(&visible).for_each(|word| *left.entry(word).or_default() += 1);
+        let joined: String = visible.chars().filter(|c| c.is_alphanumeric()).collect();
+        for word in words(&source.text.replace(['\u{200b}', '\u{ad}', '\u{feff}'], "")) {
+            all += 1;
+            match left.get_mut(word) {
+                Some(left) if *left > 0 => *left -= 1,
+                _ if joined.contains(word) => {}
+                _ => lost.push(format!("{}: {word}", body.id)),
+            }
+        }
+    }
+    let expected = all / 1000 + 20;
+    assert!(lost.len() <= expected, "{} of {all} words lost: {lost:?}", lost.len());
+}
+
+#[test]
+fn code_is_exact() {
+    let tidy = |code: &str| {
+        let lines: Vec<&str> = code.lines().map(str::trim_end).collect();
+        lines.join("\n").trim_matches('\n').to_owned()
+    };
+    let squeezed = |code: &str| code.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (body, source, seen) in both() {
+        let blocks: Vec<String> = seen.code_blocks.iter().map(|block| tidy(block)).collect();
+        let spans = squeezed(&seen.code_spans);
+        for code in source.code.iter().map(|code| tidy(code)).filter(|code| !code.trim().is_empty()) {
+            // In a cell it becomes a span for each line.
+            let in_cell = || code.lines().all(|line| spans.contains(&squeezed(line)));
+            assert!(blocks.contains(&code) || in_cell(), "{} changed:\n{code}", body.id);
+        }
+    }
+}
