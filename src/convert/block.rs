@@ -26,7 +26,7 @@ impl Writer {
     /// An image by what it is called, with its address if it has one.
     pub fn image(&mut self, alt: &str, url: Option<&str>) {
         let alt = alt.trim();
-        let Some(url) = url else { return self.text(alt) };
+        let Some(url) = url.filter(|_| !self.is_plain()) else { return self.text(alt) };
         self.flush_code();
         self.begin('!');
         self.out.push_str("![");

@@ -268,7 +268,7 @@ impl Reader<'_> {
     fn table(&mut self) -> Role {
         self.writer.leave_heading();
         self.writer.block();
-        if self.tables.len() >= DEEPEST_TABLE {
+        if self.tables.len() >= DEEPEST_TABLE || self.writer.is_plain() {
             return Role::Block;
         }
         let properties = self.current_macro().is_some_and(|open| open.kind == Kind::Properties);

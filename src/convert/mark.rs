@@ -78,7 +78,8 @@ impl Writer {
             return self.marks.push(Mark { kind, state: State::Dead(0), url: None });
         }
         self.flush_code();
-        let redundant = kind == Kind::Strong && (self.mode == Mode::Heading || self.strong_by_place);
+        let by_place = kind == Kind::Strong && (self.mode == Mode::Heading || self.strong_by_place);
+        let redundant = by_place || self.is_plain();
         let twice = self.marks.iter().any(|mark| mark.kind == kind && !matches!(mark.state, State::Dead(_)));
         let state = if redundant || twice { State::Dead(self.progress()) } else { State::Waiting };
         self.marks.push(Mark { kind, state, url: None });
@@ -100,12 +101,14 @@ impl Writer {
         self.flush_code();
         let state = if self.links > 0 { State::Dead(self.progress()) } else { State::Waiting };
         self.links += 1;
+        let url = url.filter(|_| !self.is_plain());
         self.marks.push(Mark { kind: Kind::Link, state, url });
         self.waiting = true;
     }
 
     /// Says where the innermost open link leads.
     pub fn aim_link(&mut self, url: Option<String>) {
+        let url = url.filter(|_| !self.is_plain());
         if let Some(link) = self.marks.iter_mut().rev().find(|mark| mark.kind == Kind::Link) {
             link.url = url;
         }

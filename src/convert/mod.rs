@@ -3,6 +3,8 @@
 //! * Pure: the text is a function of [`Page`] alone. Same visible content, same bytes.
 //! * Never fails: whatever the body is, it becomes a document; what had to be repaired is counted.
 //! * Reads the body once, without recursion, in time linear in its length.
+//! * Never grows out of proportion: the text is at most 4 times as long as the body and 4 KiB. A body that would become
+//!   more is read again, and its text written without marks, tables and addresses.
 //! * Loses no text that a reader of the page sees, and shows none that a reader doesn't see.
 //!
 //! What becomes of each construct is listed in `docs/conversion.md`; each has a pair of fixtures beside this file.
@@ -59,5 +61,10 @@ pub struct Rendering {
 /// Converts a page. Every body gives a rendering.
 #[must_use]
 pub fn markdown(page: &Page<'_>) -> Rendering {
-    reader::Reader::new(page).read(page)
+    let mut reader = reader::Reader::new(page);
+    if !reader.read(page.storage) {
+        reader = reader::Reader::plain(page);
+        reader.read(page.storage);
+    }
+    reader.finish()
 }

@@ -8,13 +8,16 @@ use super::report::Report;
 use super::table::Table;
 use super::target::{Site, Target};
 use super::token::{Tag, Token, Tokens};
-use super::writer::{Mode, Writer};
+use super::writer::{Mode, Style, Writer};
 use super::{Page, Rendering};
 
 /// Tags nested deeper than this are ignored; their text is kept.
 const DEEPEST: usize = 256;
-/// What merged cells may repeat, beyond the length of the body.
+/// What merged cells and headers may repeat, beyond the length of the body.
 const SPARE_REPETITIONS: usize = 4096;
+/// The longest text, as a multiple of the body's length, and what it may have beyond that.
+const GROWTH: usize = 4;
+const SPARE: usize = 4096;
 
 pub(super) struct Reader<'a> {
     pub(super) site: Site<'a>,
@@ -31,6 +34,10 @@ pub(super) struct Reader<'a> {
     pub(super) value_target: Option<Target>,
     pub(super) tables: Vec<Table>,
     pub(super) repetitions: usize,
+    /// The longest text that may be written.
+    limit: usize,
+    /// Where the title ends in the text.
+    title_end: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -47,17 +54,36 @@ impl<'a> Reader<'a> {
             value_target: None,
             tables: Vec::new(),
             repetitions: page.storage.len() + SPARE_REPETITIONS,
+            limit: page.storage.len().saturating_mul(GROWTH).saturating_add(SPARE),
+            title_end: 0,
         }
+        .titled(page)
     }
 
-    pub fn read(mut self, page: &Page<'a>) -> Rendering {
+    /// Writes the words and their blocks alone, which cannot outgrow the limit.
+    pub fn plain(page: &Page<'a>) -> Self {
+        let mut reader = Self::new(page);
+        reader.writer.style = Style::Plain;
+        reader.report.simplified = true;
+        reader
+    }
+
+    fn titled(mut self, page: &Page<'a>) -> Self {
         self.writer.out.reserve(page.storage.len());
         self.writer.open_heading(1);
         self.writer.text(page.title);
         self.writer.close_heading();
-        let title_end = self.writer.out.len();
-        let mut tokens = Tokens::new(page.storage);
+        self.title_end = self.writer.out.len();
+        self
+    }
+
+    /// Reads the whole body. False, and perhaps early, if its text outgrows the limit.
+    pub fn read(&mut self, storage: &'a str) -> bool {
+        let mut tokens = Tokens::new(storage);
         for token in tokens.by_ref() {
+            if self.writer.out.len() > self.limit {
+                return false;
+            }
             match token {
                 Token::Open(tag) => self.open(tag),
                 Token::Close(name) => self.close(name),
@@ -71,7 +97,12 @@ impl<'a> Reader<'a> {
             self.pop();
         }
         self.writer.finish();
-        let is_empty = self.writer.out.len() == title_end;
+        self.writer.out.len() < self.limit
+    }
+
+    /// The text of what was read.
+    pub fn finish(mut self) -> Rendering {
+        let is_empty = self.writer.out.len() == self.title_end;
         let mut markdown = self.writer.out;
         if self.writer.erased {
             markdown.retain(|c| c != '\0');
@@ -92,6 +123,7 @@ impl<'a> Reader<'a> {
         }
         if self.frames.len() >= DEEPEST {
             self.ignored += usize::from(!tag.empty);
+            self.report.tags_too_deep += 1;
             return;
         }
         let outer = self.sink;

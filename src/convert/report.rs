@@ -17,6 +17,10 @@ pub struct Report {
     pub unresolved_links: u32,
     /// Places where the body was not well-formed and was read as something sensible.
     pub recovered_errors: u32,
+    /// Tags nested too deep to be heeded; their text is kept.
+    pub tags_too_deep: u32,
+    /// The text would have become many times the body, and was written without marks, tables and addresses.
+    pub simplified: bool,
     /// Characters in the text nodes of the body, parameters of macros included.
     pub text_chars_in: usize,
     /// Those of them that belong to what a reader sees and were written.

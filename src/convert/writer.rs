@@ -7,7 +7,7 @@
 use super::mark::{Closing, Mark};
 
 /// Beyond this many bytes of prefix, deeper quotes and items are no longer indented.
-const WIDEST_PREFIX: usize = 40;
+const WIDEST_PREFIX: usize = 32;
 
 /// What stands between the last piece and the next one. The stronger wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -32,6 +32,13 @@ pub(super) enum Mode {
     Heading,
     /// A cell of a table: one line, blocks separated by `<br>`.
     Cell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    Full,
+    /// Words and blocks only: no marks, no tables, no addresses, no indentation.
+    Plain,
 }
 
 #[derive(Debug)]
@@ -61,6 +68,7 @@ pub(super) struct Writer {
     pub(super) erased: bool,
     /// Strong text is what the whole place is anyway.
     pub(super) strong_by_place: bool,
+    pub(super) style: Style,
 }
 
 /// The inline code being collected.
@@ -90,7 +98,12 @@ impl Writer {
             waiting: false,
             erased: false,
             strong_by_place: false,
+            style: Style::Full,
         }
+    }
+
+    pub fn is_plain(&self) -> bool {
+        self.style == Style::Plain
     }
 
     /// How much has been written or collected; grows with every piece of content.
@@ -139,7 +152,8 @@ impl Writer {
         if self.marker.is_empty() {
             self.marker_from = self.prefix.len();
         }
-        if self.prefix.len() < WIDEST_PREFIX {
+        let widest = if self.is_plain() { 0 } else { WIDEST_PREFIX };
+        if self.prefix.len() < widest {
             self.prefix.push_str(continuation);
             self.marker.push_str(marker);
         } else if marker != continuation {

@@ -106,6 +106,28 @@ fn no_repetition_makes_the_converter_slow_or_its_text_huge() {
 }
 
 #[test]
+fn a_text_that_would_outgrow_its_body_is_written_plain() {
+    const SIZE: usize = 100_000;
+    let deep = "<blockquote><ul><li>".repeat(8);
+    let marks = "<b><i><s><sup><sub>".to_owned();
+    for (start, unit, kept) in [
+        (deep.clone(), "<p>w0rd", "w0rd"),
+        (deep + "<pre>", "\nw0rd", "w0rd"),
+        (marks, "<p>w0rd", "w0rd"),
+        (String::new(), "<a href=\"#\">j</a>", "j"),
+        ("<table><tr><td><pre>".to_owned(), "`\n", "`\n"),
+    ] {
+        let times = SIZE / unit.len();
+        let storage = start + &unit.repeat(times);
+        let rendering = render(&storage);
+        let written = rendering.markdown.len();
+        assert!(written <= 4 * storage.len() + 4096, "{unit} became {written} bytes");
+        assert!(rendering.report.simplified, "{unit}: {:.300}", rendering.markdown);
+        assert!(rendering.markdown.matches(kept).count() >= times, "{unit}: {:.300}", rendering.markdown);
+    }
+}
+
+#[test]
 fn merged_cells_cannot_multiply_a_page() {
     let wide = "<td rowspan=\"60000\" colspan=\"1000\">some words</td>".repeat(2000);
     let storage = format!("<table><tr>{wide}</tr>{}</table>", "<tr><td>x</td></tr>".repeat(4000));

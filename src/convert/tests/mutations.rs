@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::corpus::bodies;
 use super::{page, render};
-use crate::convert::{Page, markdown};
+use crate::convert::{Page, markdown, reader::Reader};
 
 /// What a body is broken with.
 const PIECES: [&str; 28] = [
@@ -88,6 +88,8 @@ fn broken_bodies_become_tidy_texts_of_bounded_size() {
         let control = written.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
         let tidy = written.ends_with('\n') && !control;
         assert!(tidy && written.len() <= 4 * storage.len() + 4096, "round {round}:\n{storage}");
+        let mut plain = Reader::plain(&page(&storage));
+        assert!(plain.read(&storage), "round {round}, written plain:\n{storage}");
     }
 }
 
