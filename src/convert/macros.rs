@@ -68,6 +68,7 @@ impl Kind {
     fn less_common(name: &str) -> Self {
         match name {
             "html" | "html-bobswift" => Self::Source("html"),
+            "swagger-open-api" | "open-api" | "swagger" => Self::Source(""),
             "plantuml" | "plantumlrender" | "plantumlcloud" => Self::Source("plantuml"),
             "mermaid" | "mermaid-macro" => Self::Source("mermaid"),
             "graphviz" | "digraph" => Self::Source("dot"),
@@ -83,10 +84,37 @@ impl Kind {
             _ if NAVIGATION.contains(&name) => Self::Navigation,
             _ if BODIES.contains(&name) => Self::Body,
             _ if name.starts_with("scroll-") || name.starts_with("multiexcerpt") => Self::Body,
-            _ => Self::Unknown,
+            _ => LANGUAGES
+                .iter()
+                .find(|known| **known == name)
+                .map_or(Self::Unknown, |known| Self::Source(known)),
         }
     }
 }
+
+/// Macros that are named for the language of the code in them.
+const LANGUAGES: [&str; 20] = [
+    "bash",
+    "c",
+    "cpp",
+    "csharp",
+    "css",
+    "go",
+    "groovy",
+    "java",
+    "javascript",
+    "json",
+    "kotlin",
+    "perl",
+    "php",
+    "powershell",
+    "python",
+    "ruby",
+    "rust",
+    "sql",
+    "xml",
+    "yaml",
+];
 
 /// Macros that arrange, filter or mark their body.
 const BODIES: [&str; 22] = [

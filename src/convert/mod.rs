@@ -34,7 +34,7 @@ mod tests;
 pub use report::Report;
 
 /// Grows with every change that gives some page another text, so that pages can be rendered anew gradually.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What the converter must know of a page beyond its body.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,6 @@
 //! Pairs of a body (`name.xml`) and its Markdown (`name.md`), named for what they show.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,34 @@ fn there_are_fixtures_in_pairs() {
     for path in bodies {
         assert!(path.with_extension("md").exists(), "{} has no Markdown", path.display());
     }
+}
+
+/// The names in the last column of each row of the tables in `docs/conversion.md`.
+fn documented() -> Vec<(String, Vec<String>)> {
+    let document =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conversion.md")).unwrap();
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let rows = rows.filter(|row| !row.ends_with("shown by"));
+    let names = |row: &str| {
+        let column = row.rsplit(" | ").next().unwrap_or_default();
+        column.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
+    };
+    rows.map(|row| (row.to_owned(), names(row))).collect()
+}
+
+#[test]
+fn the_document_shows_each_construct_by_fixtures_and_names_all_of_them() {
+    let known: BTreeSet<String> =
+        bodies().iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    let mut named = BTreeSet::new();
+    for (row, names) in documented() {
+        for name in names {
+            assert!(known.contains(&name), "no fixture is called {name:?}: {row}");
+            named.insert(name);
+        }
+    }
+    let forgotten: Vec<_> = known.difference(&named).collect();
+    assert!(forgotten.is_empty(), "docs/conversion.md does not name {forgotten:?}");
 }
 
 #[test]
