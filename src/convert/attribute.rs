@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use super::reference::resolve;
 use super::token::Tag;
 
@@ -29,24 +31,23 @@ impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let separator = |c: char| c.is_ascii_whitespace() || matches!(c, '/' | '=' | '"' | '\'');
-        let text = self.0.trim_start_matches(separator);
-        if text.is_empty() {
-            return None;
-        }
-        let name_end = text.find(|c: char| c.is_ascii_whitespace() || c == '=').unwrap_or(text.len());
+        let separator = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'=' | b'"' | b'\'');
+        let text = &self.0[self.0.bytes().position(|byte| !separator(&byte))?..];
+        let ends = |byte: u8| byte.is_ascii_whitespace() || byte == b'=';
+        let name_end = text.bytes().position(ends).unwrap_or(text.len());
         let (name, rest) = text.split_at(name_end);
         let Some(value) = rest.trim_ascii_start().strip_prefix('=') else {
             self.0 = rest;
             return Some((name, ""));
         };
         let value = value.trim_ascii_start();
-        let (value, rest) = match value.chars().next() {
-            Some(quote @ ('"' | '\'')) => {
+        let (value, rest) = match value.as_bytes().first() {
+            Some(quote @ (b'"' | b'\'')) => {
                 let inside = &value[1..];
-                inside.split_once(quote).unwrap_or((inside, ""))
+                memchr(*quote, inside.as_bytes())
+                    .map_or((inside, ""), |end| (&inside[..end], &inside[end + 1..]))
             }
-            _ => value.split_at(value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len())),
+            _ => value.split_at(value.bytes().position(|b| b.is_ascii_whitespace()).unwrap_or(value.len())),
         };
         self.0 = rest;
         Some((name, value))

@@ -128,8 +128,11 @@ impl Writer {
         self.begin('`');
         self.out.push_str(&fence);
         self.out.extend(language.chars().filter(|c| !c.is_whitespace() && !c.is_control() && *c != '`'));
-        for line in code.split('\n') {
-            self.verbatim_line(line.strip_suffix('\r').unwrap_or(line));
+        if self.at_margin() && code.bytes().all(is_kept) {
+            self.raw_line();
+            self.out.push_str(code);
+        } else {
+            code.split('\n').for_each(|line| self.verbatim_line(line.strip_suffix('\r').unwrap_or(line)));
         }
         self.raw_line();
         self.out.push_str(&fence);
@@ -166,6 +169,11 @@ impl Writer {
         }
         self.block();
     }
+}
+
+/// Neither a control character nor the beginning of one.
+fn is_kept(byte: u8) -> bool {
+    (byte >= b' ' || byte == b'\n' || byte == b'\t') && byte != 0x7f && byte != 0xc2
 }
 
 /// Without the blank lines around it.

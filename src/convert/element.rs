@@ -59,6 +59,22 @@ pub(super) enum Element {
     Unknown,
 }
 
+/// What a report calls the constructs it counts.
+pub(super) const CONSTRUCTS: [&str; 12] = [
+    "headings",
+    "lists",
+    "quotes",
+    "preformatted",
+    "images",
+    "dates",
+    "formulas",
+    "tables",
+    "links",
+    "tasks",
+    "emoji",
+    "adf_extensions",
+];
+
 impl Element {
     pub fn named(name: &str) -> Self {
         match name.as_bytes() {
@@ -134,24 +150,24 @@ impl Element {
         }
     }
 
-    /// What a report counts it as, if it does.
-    pub fn construct(self) -> Option<&'static str> {
-        let name = match self {
-            Self::Heading(_) => "headings",
-            Self::BulletList | Self::OrderedList => "lists",
-            Self::Quote => "quotes",
-            Self::Preformatted => "preformatted",
-            Self::HtmlImage | Self::Image => "images",
-            Self::Time => "dates",
-            Self::Math => "formulas",
-            Self::Table => "tables",
-            Self::Anchor | Self::Link => "links",
-            Self::Task => "tasks",
-            Self::Emoticon => "emoji",
-            Self::Adf => "adf_extensions",
+    /// Which of [`CONSTRUCTS`] a report counts it as, if any.
+    pub fn construct(self) -> Option<usize> {
+        let index = match self {
+            Self::Heading(_) => 0,
+            Self::BulletList | Self::OrderedList => 1,
+            Self::Quote => 2,
+            Self::Preformatted => 3,
+            Self::HtmlImage | Self::Image => 4,
+            Self::Time => 5,
+            Self::Math => 6,
+            Self::Table => 7,
+            Self::Anchor | Self::Link => 8,
+            Self::Task => 9,
+            Self::Emoticon => 10,
+            Self::Adf => 11,
             _ => return None,
         };
-        Some(name)
+        Some(index)
     }
 
     /// Never has content, whether or not its tag says so.

@@ -134,6 +134,10 @@ impl Reader<'_> {
             Element::Macro => self.structured_macro(tag),
             Element::Parameter => self.parameter(tag.attribute_or_empty("ac:name").into_owned()),
             Element::AdfAttribute => self.parameter(tag.attribute_or_empty("key").into_owned()),
+            Element::LinkBody => {
+                self.aim_at_this_page();
+                Role::Plain
+            }
             Element::RichBody => self.rich_body(),
             Element::PlainBody => self.collect(Role::PlainBody),
             Element::Task => Role::Task { done: false },
@@ -235,7 +239,7 @@ impl Reader<'_> {
 
     fn link(&mut self, tag: &Tag<'_>) -> Role {
         let anchor = tag.attribute_or_empty("ac:anchor").into_owned();
-        self.writer.open_link(self.site.url(None, &anchor));
+        self.writer.open_link(None);
         Role::Link(Box::new(Link { target: None, anchor, fixed: false }))
     }
 
@@ -279,10 +283,7 @@ impl Reader<'_> {
 
     fn structured_macro(&mut self, tag: &Tag<'_>) -> Role {
         let open = Macro::new(tag.attribute_or_empty("ac:name").into_owned());
-        *self.report.macros.entry(open.name.clone()).or_default() += 1;
-        if open.kind == Kind::Unknown {
-            *self.report.unknown_macros.entry(open.name.clone()).or_default() += 1;
-        }
+        self.report.count_macro(&open.name, open.kind != Kind::Unknown);
         Role::Macro(Box::new(open))
     }
 

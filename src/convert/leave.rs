@@ -111,7 +111,20 @@ impl Reader<'_> {
         }
     }
 
+    /// A link that names nothing leads to this page.
+    pub fn aim_at_this_page(&mut self) {
+        if let Some(Role::Link(link)) = self.frames.last().map(|frame| &frame.role)
+            && link.target.is_none()
+            && !link.fixed
+        {
+            self.writer.aim_link(self.site.url(None, &link.anchor));
+        }
+    }
+
     fn close_link(&mut self, link: &Link) {
+        if link.target.is_none() && !link.fixed {
+            self.writer.aim_link(self.site.url(None, &link.anchor));
+        }
         let label = match &link.target {
             Some(target) if !target.label().is_empty() => target.label(),
             _ if !link.anchor.is_empty() => &link.anchor,

@@ -4,6 +4,8 @@
 //! * A marker that Markdown would not accept where it stands (`a**(b)**c`) is left out, never the text.
 //! * Neighbours of the same kind become one.
 
+use std::borrow::Cow;
+
 use super::writer::{Gap, Mode, Writer};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,13 +311,15 @@ impl Writer {
         if self.code.text.is_empty() {
             return;
         }
-        let text = std::mem::take(&mut self.code.text);
+        let mut text = std::mem::take(&mut self.code.text);
         let space = std::mem::take(&mut self.code.space);
         self.begin('`');
         if self.last_char() == '`' {
             self.out.push(' ');
         }
         self.write_code_span(&text);
+        text.clear();
+        self.code.text = text;
         if space {
             self.gap = Gap::Space;
             self.waiting = true;
@@ -323,9 +327,9 @@ impl Writer {
     }
 
     pub fn write_code_span(&mut self, text: &str) {
-        let fence = "`".repeat(longest_run(text, b'`') + 1);
+        let length = longest_run(text, b'`') + 1;
         let padding = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-        self.out.push_str(&fence);
+        self.out.extend(std::iter::repeat_n('`', length));
         self.out.push_str(padding);
         if self.mode == Mode::Cell {
             self.out.push_str(&text.replace('|', "\\|"));
@@ -333,12 +337,15 @@ impl Writer {
             self.out.push_str(text);
         }
         self.out.push_str(padding);
-        self.out.push_str(&fence);
+        self.out.extend(std::iter::repeat_n('`', length));
     }
 }
 
 /// The length of the longest run of `byte`.
 pub(super) fn longest_run(text: &str, byte: u8) -> usize {
+    if !text.as_bytes().contains(&byte) {
+        return 0;
+    }
     text.as_bytes().split(|other| *other != byte).map(<[u8]>::len).max().unwrap_or(0)
 }
 
@@ -355,7 +362,13 @@ fn closes(before: char, after: char) -> bool {
 }
 
 /// A link destination that Markdown cannot end early.
-pub(super) fn destination(url: &str) -> String {
+pub(super) fn destination(url: &str) -> Cow<'_, str> {
+    let safe = |byte: u8| {
+        byte.is_ascii_graphic() && !matches!(byte, b'(' | b')' | b'<' | b'>' | b'|' | b'\\' | b'"' | b'`')
+    };
+    if url.bytes().all(safe) {
+        return Cow::Borrowed(url);
+    }
     let mut target = String::with_capacity(url.len());
     for c in url.chars() {
         match c {
@@ -376,5 +389,5 @@ pub(super) fn destination(url: &str) -> String {
             c => target.push(c),
         }
     }
-    target
+    Cow::Owned(target)
 }

@@ -1,10 +1,10 @@
 //! Reads the tokens of a body and keeps the stack of open elements.
 
-use super::element::Element;
+use super::element::{CONSTRUCTS, Element};
 use super::frame::{Frame, Role, Sink};
 use super::macros::Macro;
 use super::reference::resolve;
-use super::report::Report;
+use super::report::{Report, characters};
 use super::table::Table;
 use super::target::{Site, Target};
 use super::token::{Tag, Token, Tokens};
@@ -36,6 +36,8 @@ pub(super) struct Reader<'a> {
     pub(super) repetitions: usize,
     /// The longest text that may be written.
     limit: usize,
+    /// How many of [`CONSTRUCTS`] were met.
+    constructs: [u32; CONSTRUCTS.len()],
     /// Where the title ends in the text.
     title_end: usize,
 }
@@ -55,6 +57,7 @@ impl<'a> Reader<'a> {
             tables: Vec::new(),
             repetitions: page.storage.len() + SPARE_REPETITIONS,
             limit: page.storage.len().saturating_mul(GROWTH).saturating_add(SPARE),
+            constructs: [0; CONSTRUCTS.len()],
             title_end: 0,
         }
         .titled(page)
@@ -105,9 +108,11 @@ impl<'a> Reader<'a> {
         let is_empty = self.writer.out.len() == self.title_end;
         let mut markdown = self.writer.out;
         if self.writer.erased {
-            markdown.retain(|c| c != '\0');
+            markdown = markdown.replace('\0', "");
         }
         markdown.push('\n');
+        let met = CONSTRUCTS.into_iter().zip(self.constructs).filter(|(_, times)| *times > 0);
+        self.report.constructs.extend(met);
         self.report.measure(&markdown);
         Rendering { markdown, is_empty, report: self.report }
     }
@@ -115,7 +120,7 @@ impl<'a> Reader<'a> {
     fn open(&mut self, tag: Tag<'a>) {
         let element = Element::named(tag.name);
         if let Some(construct) = element.construct() {
-            *self.report.constructs.entry(construct).or_default() += 1;
+            self.constructs[construct] += 1;
         }
         self.end_unclosed(element);
         if element.is_void() {
@@ -233,7 +238,11 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, raw: &str, has_references: bool) {
-        let length = raw.trim().chars().count();
+        let shown = raw.trim_ascii();
+        if shown.is_empty() && self.sink == Sink::Page {
+            return self.writer.space();
+        }
+        let length = characters(shown);
         self.report.text_chars_in += length;
         let resolved = if has_references { resolve(raw) } else { raw.into() };
         match self.sink {

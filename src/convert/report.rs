@@ -32,11 +32,34 @@ pub struct Report {
 }
 
 impl Report {
+    pub(super) fn count_macro(&mut self, name: &str, known: bool) {
+        let unknown = (!known).then_some(&mut self.unknown_macros);
+        for counts in [Some(&mut self.macros), unknown].into_iter().flatten() {
+            match counts.get_mut(name) {
+                Some(times) => *times += 1,
+                None => drop(counts.insert(name.to_owned(), 1)),
+            }
+        }
+    }
+
     /// Measures the finished text.
     pub(super) fn measure(&mut self, markdown: &str) {
-        let ascii = markdown.bytes().filter(u8::is_ascii).count();
-        let continued = markdown.bytes().filter(|byte| (0x80..0xc0).contains(byte)).count();
+        let ascii = count(markdown, |byte| byte.is_ascii());
         self.bytes = markdown.len();
-        self.estimated_tokens = ascii.div_ceil(4) + (markdown.len() - ascii - continued);
+        self.estimated_tokens = ascii.div_ceil(4) + characters(markdown) - ascii;
     }
+}
+
+/// The characters of a text.
+pub(super) fn characters(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
+    count(text, |byte| !(0x80..0xc0).contains(&byte))
+}
+
+/// Counts bytes in small sums, many of which fit into one register.
+fn count(text: &str, test: impl Fn(u8) -> bool) -> usize {
+    let sum = |part: &[u8]| usize::from(part.iter().map(|byte| u8::from(test(*byte))).sum::<u8>());
+    text.as_bytes().chunks(usize::from(u8::MAX)).map(sum).sum()
 }

@@ -98,6 +98,9 @@ impl<'a> Site<'a> {
             Some(Target::Content(id)) => self.by_id(id),
             Some(Target::User | Target::Shortcut(_)) => return None,
         };
+        if anchor.is_empty() {
+            return Some(url);
+        }
         let anchor = anchor.trim().trim_start_matches('#');
         if !anchor.is_empty() {
             let _ = write!(url, "#{}", encode(&anchor.replace(' ', "-")));
@@ -151,11 +154,12 @@ impl<'a> Site<'a> {
     }
 
     fn by_id(&self, id: &str) -> String {
-        format!("{}/pages/viewpage.action?pageId={}", self.base, encode(id))
+        [self.base, "/pages/viewpage.action?pageId=", &encode(id)].concat()
     }
 
     fn display(&self, space: &str, title: &str) -> String {
-        format!("{}/display/{}/{}", self.base, encode(self.space_or(space)), encode_title(title))
+        let (space, title) = (encode(self.space_or(space)), encode_title(title));
+        [self.base, "/display/", &space, "/", &title].concat()
     }
 
     fn post(&self, space: &str, title: &str, day: &str) -> String {
@@ -183,7 +187,8 @@ impl<'a> Site<'a> {
 /// Percent-encoding of all that is not unreserved; letters beyond ASCII stay readable.
 fn encode(text: &str) -> Cow<'_, str> {
     let kept = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '@');
-    if text.chars().all(kept) {
+    let simple = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'@');
+    if text.bytes().all(simple) {
         return Cow::Borrowed(text);
     }
     let mut encoded = String::with_capacity(text.len() + 16);
@@ -193,7 +198,10 @@ fn encode(text: &str) -> Cow<'_, str> {
             encoded.push(c);
         } else {
             for byte in c.encode_utf8(&mut buffer).bytes() {
-                let _ = write!(encoded, "%{byte:02X}");
+                encoded.push('%');
+                encoded.extend(
+                    [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])),
+                );
             }
         }
     }

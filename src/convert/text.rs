@@ -16,7 +16,7 @@ enum Class {
     Lead,
 }
 
-static CLASSES: [Class; 256] = classes();
+const CLASSES: [Class; 256] = classes();
 
 const fn classes() -> [Class; 256] {
     let mut classes = [Class::Plain; 256];
@@ -40,6 +40,53 @@ const fn classes() -> [Class; 256] {
     classes[0xe2] = Class::Lead;
     classes[0xef] = Class::Lead;
     classes
+}
+
+/// A bit for each of the bytes that end a run, in the lower half; in the upper half one for a space, which ends it only
+/// before another of them.
+static ENDS: [u16; 256] = ends();
+
+const fn ends() -> [u16; 256] {
+    let mut ends = [1; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if matches!(CLASSES[byte], Class::Plain) {
+            ends[byte] = 0;
+        }
+        byte += 1;
+    }
+    ends[b' ' as usize] = 0x100;
+    ends
+}
+
+/// How many bytes can be written as they are: letters and single spaces between them. Eight at a time, since to stop at
+/// each word would cost more than to look at its letters.
+fn unremarkable(bytes: &[u8], within: bool) -> usize {
+    if !within && bytes.first() == Some(&b' ') {
+        return 0;
+    }
+    let mut at = 0;
+    loop {
+        let rest = &bytes[at..];
+        let mut found = 0_u16;
+        if let Some(eight) = rest.first_chunk::<8>() {
+            for (index, byte) in eight.iter().enumerate() {
+                found |= ENDS[usize::from(*byte)] << index;
+            }
+        } else {
+            for (index, byte) in rest.iter().enumerate() {
+                found |= ENDS[usize::from(*byte)] << index;
+            }
+            found |= 0xff << rest.len() & 0xff;
+        }
+        let (ends, spaces) = (found & 0xff, found >> 8);
+        let stop = ends | spaces & (ends | spaces) >> 1;
+        if stop != 0 {
+            return at + stop.trailing_zeros() as usize;
+        }
+        // What follows a space at the end decides about it.
+        at += if spaces & 0x80 == 0 { 8 } else { 7 };
+    }
 }
 
 /// What becomes of a character that begins with a [`Class::Lead`] byte.
@@ -72,16 +119,12 @@ impl Writer {
         self.guard_bracket(text);
         let bytes = text.as_bytes();
         let (mut from, mut at) = (0, 0);
-        while let Some(byte) = bytes.get(at) {
+        loop {
+            at += unremarkable(&bytes[at..], at > from);
+            let Some(byte) = bytes.get(at) else { break };
             match CLASSES[usize::from(*byte)] {
                 Class::Plain => at += 1,
                 Class::Space => {
-                    let next_is_plain =
-                        bytes.get(at + 1).is_some_and(|b| CLASSES[usize::from(*b)] == Class::Plain);
-                    if at > from && next_is_plain && *byte == b' ' {
-                        at += 2;
-                        continue;
-                    }
                     self.run(&text[from..at]);
                     self.space();
                     at += 1;
@@ -220,17 +263,25 @@ impl Writer {
     /// Collects inline code, white space collapsed as it is shown.
     fn code_text(&mut self, text: &str) {
         self.waiting = true;
+        if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return self.code_piece(text);
+        }
         for (index, word) in text.split(is_space).enumerate() {
             if index > 0 {
                 self.space();
             }
-            for piece in word.split(is_invisible).filter(|piece| !piece.is_empty()) {
-                if std::mem::take(&mut self.code.space) {
-                    self.code.text.push(' ');
-                }
-                self.code.text.push_str(piece);
-            }
+            word.split(is_invisible).for_each(|piece| self.code_piece(piece));
         }
+    }
+
+    fn code_piece(&mut self, piece: &str) {
+        if piece.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.code.space) {
+            self.code.text.push(' ');
+        }
+        self.code.text.push_str(piece);
     }
 }
 

@@ -6,6 +6,9 @@
 
 use memchr::{memchr, memchr2, memmem};
 
+/// How far a text is looked at byte by byte.
+const NEAR: usize = 4;
+
 /// One piece of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
@@ -87,7 +90,10 @@ impl<'a> Tokens<'a> {
                     valued = true;
                     end = value_end(bytes, end + 1);
                 }
-                Some(_) => end += 1,
+                Some(_) => {
+                    end +=
+                        1 + bytes[end + 1..].iter().take_while(|byte| !NAME_ENDS[usize::from(**byte)]).count()
+                }
             }
         };
         if !closed {
@@ -110,7 +116,10 @@ impl<'a> Tokens<'a> {
             return Markup::Text;
         }
         let name_end = 2 + name_length(&bytes[2..]);
-        let end = memchr2(b'>', b'<', &bytes[name_end..]).map_or(bytes.len(), |found| name_end + found);
+        let end = match bytes.get(name_end) {
+            Some(b'>') => name_end,
+            _ => memchr2(b'>', b'<', &bytes[name_end..]).map_or(bytes.len(), |found| name_end + found),
+        };
         let closed = bytes.get(end) == Some(&b'>');
         self.recovered += u32::from(!closed);
         self.at += end + usize::from(closed);
@@ -172,8 +181,10 @@ impl<'a> Tokens<'a> {
 
     fn text(&mut self) -> Token<'a> {
         let bytes = self.rest().as_bytes();
-        let end = memchr(b'<', &bytes[1..]).map_or(bytes.len(), |found| found + 1);
-        Token::Text(self.advance(end))
+        // Half of all texts are a line's end: they are not worth a search.
+        let near = bytes[1..bytes.len().min(NEAR)].iter().position(|byte| *byte == b'<');
+        let found = near.or_else(|| memchr(b'<', &bytes[1..]));
+        Token::Text(self.advance(found.map_or(bytes.len(), |found| found + 1)))
     }
 }
 
@@ -215,9 +226,19 @@ fn is_name_start(byte: u8) -> bool {
 }
 
 fn name_length(bytes: &[u8]) -> usize {
-    let ends =
-        |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'<' | b'=' | b'"' | b'\'');
-    bytes.iter().position(ends).unwrap_or(bytes.len())
+    bytes.iter().position(|byte| NAME_ENDS[usize::from(*byte)]).unwrap_or(bytes.len())
+}
+
+static NAME_ENDS: [bool; 256] = name_ends();
+
+const fn name_ends() -> [bool; 256] {
+    const ENDS: &[u8] = b" \t\n\x0c\r/><=\"'";
+    let (mut ends, mut at) = ([false; 256], 0);
+    while at < ENDS.len() {
+        ends[ENDS[at] as usize] = true;
+        at += 1;
+    }
+    ends
 }
 
 /// The position after a quoted value, or where it was asked for if there is none or it never ends.

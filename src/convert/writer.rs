@@ -295,6 +295,11 @@ impl Writer {
         self.line_start = usize::MAX;
     }
 
+    /// Lines begin with nothing.
+    pub fn at_margin(&self) -> bool {
+        self.prefix.is_empty()
+    }
+
     /// Starts a new line of a block whose lines are written as they are.
     pub fn raw_line(&mut self) {
         self.new_line(Gap::Line);
