@@ -91,8 +91,8 @@ impl<'a> Tokens<'a> {
                     end = value_end(bytes, end + 1);
                 }
                 Some(_) => {
-                    end +=
-                        1 + bytes[end + 1..].iter().take_while(|byte| !NAME_ENDS[usize::from(**byte)]).count()
+                    let name = bytes[end + 1..].iter().take_while(|byte| !NAME_ENDS[usize::from(**byte)]);
+                    end += 1 + name.count();
                 }
             }
         };

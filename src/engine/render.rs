@@ -1,9 +1,12 @@
 //! Fetches bodies in batches, converts them, and decides what becomes of each: uploaded, touched, skipped or failed.
 
-use futures_util::FutureExt;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    panic::{UnwindSafe, catch_unwind},
+};
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -165,14 +168,19 @@ impl Converter {
     /// Converts a page, and tells whether its text is worth an upload.
     fn convert(&self, (item, mut page, space_key): Ready) -> Outcome {
         let storage = page.take_storage().unwrap_or_default();
-        let rendering = convert::markdown(&convert::Page {
+        let body = convert::Page {
             title: &page.title,
             site_url: &self.site_url,
             space_key: &space_key,
             page_id: &page.id,
             storage: &storage,
-        });
+        };
         let version = page.version.number;
+        let Some(rendering) = attempt(|| convert::markdown(&body)) else {
+            tracing::error!(page.id = %page.id, page.version = version, "the converter failed on a page");
+            let message = "The page's text could not be converted: a fault of Tidegate.";
+            return Outcome::Failed(item, Failure::passing("conversion_failed", message));
+        };
         if rendering.is_empty {
             return Outcome::Empty(item, version);
         }
@@ -229,6 +237,11 @@ impl Converter {
     }
 }
 
+/// Nothing where the conversion panics: a fault met on one page must not take the others of its run along.
+fn attempt<T>(conversion: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+    catch_unwind(conversion).ok()
+}
+
 /// Commits what became of the pages in one transaction; answers the uploads.
 async fn settle(run: &Run, outcomes: Vec<Outcome>) -> Result<Vec<Upload>, Stop> {
     let now = run.now();
@@ -271,4 +284,16 @@ async fn settle(run: &Run, outcomes: Vec<Outcome>) -> Result<Vec<Upload>, Stop> 
 
 fn kind(item: &Item) -> ChangeKind {
     if item.live.is_some() { ChangeKind::Revise } else { ChangeKind::Create }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::attempt;
+
+    #[test]
+    fn a_panic_is_the_failure_of_one_page() {
+        let lengths =
+            ["one", "", "three"].map(|page| attempt(|| page.chars().next().map(char::len_utf8).unwrap()));
+        assert_eq!(lengths, [Some(1), None, Some(1)]);
+    }
 }
