@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use quick_xml::{Reader, events::Event as Xml};
 
-use super::corpus::{Body, bodies, convert, words};
+use super::corpus::{Body, bodies, convert, fixtures, words};
 
 /// The only tags that the converter writes.
 const TAGS: [&str; 5] = ["<br>", "<sup>", "</sup>", "<sub>", "</sub>"];
@@ -148,7 +148,9 @@ fn tag_is_code(open: &[String]) -> bool {
 
 /// Bodies that are XML, with what both sides see. What is broken on purpose is no measure.
 fn both() -> Vec<(Body, Source, Seen)> {
-    let whole = bodies().into_iter().filter(|body| !body.id.starts_with("broken-"));
+    let mut all = fixtures();
+    all.extend(bodies().into_iter().filter(|body| body.id.starts_with("pub-")));
+    let whole = all.into_iter().filter(|body| !body.id.starts_with("broken-"));
     let pairs = whole.filter_map(|body| {
         let source = read(&body.storage)?;
         let seen = see(&convert(&body));
@@ -175,25 +177,46 @@ fn no_marker_is_shown_that_the_author_did_not_write() {
     }
 }
 
+/// What is left out on purpose and the other parser counts as text: how many words of which body, and why.
+const LEFT_OUT: [(&str, usize, &str); 8] = [
+    ("pub-0036", 1, "the language of a fence in a Markdown macro, which is no text to a parser of Markdown"),
+    ("pub-0149", 2, "an excerpt hidden from readers"),
+    ("pub-0216", 7, "formulas as MathML and as drawn, whose source is kept"),
+    ("pub-0258", 12, "an excerpt hidden from readers"),
+    ("excerpts-hidden-and-shown", 1, "an excerpt hidden from readers"),
+    ("macro-page-properties-hidden", 2, "page properties hidden from readers"),
+    (
+        "text-surrogate-pairs-and-control-characters",
+        5,
+        "halves of pairs, which the other parser keeps as numbers",
+    ),
+    ("emoji-of-joined-code-points", 2, "halves of pairs, which the other parser keeps as numbers"),
+];
+
 #[test]
-fn a_thousandth_of_the_words_at_most_is_lost_on_the_way() {
-    let (mut all, mut lost) = (0, Vec::new());
+fn no_words_are_lost_but_those_left_out_on_purpose() {
+    let (mut all, mut unexpected) = (0, Vec::new());
     for (body, source, seen) in both() {
         let mut left: HashMap<&str, usize> = HashMap::new();
         let visible = seen.text.replace(['\u{200b}', '\u{ad}', '\u{feff}'], "");
         words(&visible).for_each(|word| *left.entry(word).or_default() += 1);
         let joined: String = visible.chars().filter(|c| c.is_alphanumeric()).collect();
+        let mut lost = Vec::new();
         for word in words(&source.text.replace(['\u{200b}', '\u{ad}', '\u{feff}'], "")) {
             all += 1;
             match left.get_mut(word) {
                 Some(left) if *left > 0 => *left -= 1,
                 _ if joined.contains(word) => {}
-                _ => lost.push(format!("{}: {word}", body.id)),
+                _ => lost.push(word.to_owned()),
             }
         }
+        let expected = LEFT_OUT.iter().find(|(id, ..)| *id == body.id).map_or(0, |(_, words, _)| *words);
+        if lost.len() != expected {
+            unexpected.push(format!("{}: {lost:?}", body.id));
+        }
     }
-    let expected = all / 1000 + 20;
-    assert!(lost.len() <= expected, "{} of {all} words lost: {lost:?}", lost.len());
+    println!("{all} words counted");
+    assert!(unexpected.is_empty(), "{unexpected:#?}");
 }
 
 #[test]

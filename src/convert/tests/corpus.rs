@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use super::{markdown, page};
+use super::{markdown, page, render};
 use crate::convert::Page;
 use crate::convert::reference::resolve;
 use crate::convert::token::{Token, Tokens};
@@ -26,7 +26,7 @@ fn corpus() -> Option<String> {
 pub(super) fn bodies() -> Vec<Body> {
     let Some(lines) = corpus() else {
         println!("no corpus beside the repository: the fixtures stand in for it");
-        return fixtures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/convert/fixtures"));
+        return fixtures();
     };
     let parse = |line: &str| {
         let body: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -36,7 +36,8 @@ pub(super) fn bodies() -> Vec<Body> {
     lines.lines().map(parse).collect()
 }
 
-fn fixtures(folder: &Path) -> Vec<Body> {
+pub(super) fn fixtures() -> Vec<Body> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/convert/fixtures");
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let xml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "xml"));
     let read = |path: std::path::PathBuf| {
@@ -210,6 +211,44 @@ fn documents_are_tidy() {
         assert!(written.ends_with('\n') && !written.ends_with("\n\n"), "{}", body.id);
         assert!(!written.contains(|c: char| c.is_control() && c != '\n' && c != '\t'), "{}", body.id);
         assert_eq!(written, convert(&body), "{}", body.id);
+    }
+}
+
+/// Elements in which white space counts.
+const AS_WRITTEN: [&str; 4] = ["pre", "math", "ac:plain-text-body", "ac:parameter"];
+
+/// The same body, its white space as another editor would have written it, and without comments.
+fn respaced(storage: &str) -> String {
+    let (mut written, mut as_written) = (String::new(), 0);
+    for token in Tokens::new(storage) {
+        match token {
+            Token::Open(tag) => {
+                as_written += usize::from(AS_WRITTEN.contains(&tag.name) && !tag.empty);
+                let end = if tag.empty { "/>" } else { ">" };
+                written.extend(["<", tag.name, tag.attributes, end]);
+            }
+            Token::Close(name) => {
+                as_written -= usize::from(AS_WRITTEN.contains(&name) && as_written > 0);
+                written.extend(["</", name, "\n>"]);
+            }
+            Token::Text(text) if as_written > 0 => written.push_str(text),
+            Token::Text(text) => {
+                let parts: Vec<&str> = text.split([' ', '\t', '\n', '\r']).collect();
+                written.push_str(&parts.join("\n\t "));
+            }
+            Token::Literal(text) => written.extend(["<![CDATA[", text, "]]>"]),
+        }
+    }
+    written
+}
+
+#[test]
+fn white_space_in_the_source_changes_nothing() {
+    for body in bodies().into_iter().chain(fixtures()) {
+        let storage = respaced(&body.storage);
+        let broken = render(&body.storage).report.recovered_errors > 0;
+        let other = Body { id: body.id.clone(), title: body.title.clone(), storage };
+        assert!(broken || convert(&other) == convert(&body), "{}:\n{}", body.id, convert(&other));
     }
 }
 
