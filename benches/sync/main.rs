@@ -15,7 +15,6 @@
 
 mod bare;
 mod changes;
-mod conversion;
 mod first;
 mod listing;
 mod process;
@@ -32,7 +31,7 @@ use tidegate::{config::LogFormat, telemetry};
 /// Prints the figures of the cases that are named; of all without a name.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// `latency`, `pages`, `large`, `conversion`; `large` only when it is named or `--large` is given.
+    /// `latency`, `pages`, `large`; `large` only when it is named or `--large` is given.
     cases: Vec<String>,
     /// Small sizes: says in seconds whether the benchmark works, not how fast Tidegate is.
     #[arg(long)]
@@ -60,19 +59,16 @@ enum Case {
     Pages,
     /// A first sync without latency of five times as many pages.
     Large,
-    /// The converter alone.
-    Conversion,
 }
 
 impl Case {
-    const ALL: [Self; 4] = [Self::Latency, Self::Pages, Self::Large, Self::Conversion];
+    const ALL: [Self; 3] = [Self::Latency, Self::Pages, Self::Large];
 
     fn name(self) -> &'static str {
         match self {
             Self::Latency => "latency",
             Self::Pages => "pages",
             Self::Large => "large",
-            Self::Conversion => "conversion",
         }
     }
 
@@ -81,7 +77,6 @@ impl Case {
             Self::Latency => 2_000,
             Self::Pages => 10_000,
             Self::Large => 50_000,
-            Self::Conversion => 0,
         };
         arguments.pages.unwrap_or(if arguments.quick { usual / 20 } else { usual })
     }
@@ -131,7 +126,6 @@ async fn measure(case: Case, pages: usize) -> anyhow::Result<()> {
         Case::Latency => first::with_latency(pages, Duration::from_millis(50)).await?,
         Case::Pages => changes::measure(pages).await?,
         Case::Large => first::without_latency(pages).await?.1,
-        Case::Conversion => conversion::measure()?,
     };
     process::print(&rows)
 }
