@@ -16,6 +16,7 @@ mod element;
 mod emoji;
 mod enter;
 mod frame;
+mod grid;
 mod leave;
 mod macros;
 mod mark;
