@@ -6,9 +6,9 @@ use super::mark::Kind as Mark;
 use super::reader::Reader;
 use super::target::Target;
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Begins the rich body of a macro.
-    pub fn rich_body(&mut self) -> Role {
+    pub fn rich_body(&mut self) -> Role<'a> {
         let Some(open) = self.current_macro() else {
             self.writer.block();
             return Role::Body { inline: false };
@@ -36,7 +36,7 @@ impl Reader<'_> {
         }
     }
 
-    fn boxed(&mut self, word: &str, title: &str) -> Role {
+    fn boxed(&mut self, word: &str, title: &str) -> Role<'a> {
         self.writer.open_quote();
         match (word, title) {
             (word, "") => self.title(word),
@@ -60,7 +60,7 @@ impl Reader<'_> {
     }
 
     /// Ends a macro: what it shows beside its rich body.
-    pub fn finish_macro(&mut self, open: &Macro) {
+    pub fn finish_macro(&mut self, open: &Macro<'_>) {
         if self.sink != Sink::Page || open.is_hidden() {
             return;
         }
@@ -102,7 +102,7 @@ impl Reader<'_> {
     }
 
     /// A plain body as a code block. Says whether there was one.
-    fn source(&mut self, open: &Macro, language: &str) -> bool {
+    fn source(&mut self, open: &Macro<'_>, language: &str) -> bool {
         let Some(code) = open.plain.as_deref().filter(|code| !code.trim().is_empty()) else { return false };
         let language = if matches!(language, "none" | "text" | "plain") { "" } else { language };
         if matches!(open.kind, Kind::Code | Kind::Source(_)) {
@@ -112,7 +112,7 @@ impl Reader<'_> {
         true
     }
 
-    fn jira(&mut self, open: &Macro) {
+    fn jira(&mut self, open: &Macro<'_>) {
         let key = open.value(&["key", "issueKey", ""]);
         let query = open.value(&["jqlQuery", "jql"]);
         if !key.is_empty() {
@@ -123,7 +123,7 @@ impl Reader<'_> {
     }
 
     /// A page or a file shown inside this one: named, and linked.
-    fn reference(&mut self, open: &Macro) {
+    fn reference(&mut self, open: &Macro<'_>) {
         let named = open.value(&["", "page", "name", "file"]);
         let target = open.target.clone().or_else(|| Self::target_named(open.kind, named));
         if let Some(target) = target {
@@ -146,7 +146,7 @@ impl Reader<'_> {
         Some(Target::Page { space: space.to_owned(), title: title.to_owned() })
     }
 
-    fn diagram(&mut self, open: &Macro) {
+    fn diagram(&mut self, open: &Macro<'_>) {
         let file = match &open.target {
             Some(Target::Attachment { file, .. }) => file,
             _ => open.value(&["diagramDisplayName", "diagramName", "filename", "name", "title"]),
@@ -158,7 +158,7 @@ impl Reader<'_> {
         }
     }
 
-    fn address(&mut self, open: &Macro) {
+    fn address(&mut self, open: &Macro<'_>) {
         let url = match &open.target {
             Some(Target::Url(url)) => url,
             _ => open.value(&["url", "src", ""]),
@@ -175,7 +175,7 @@ impl Reader<'_> {
     }
 
     /// The content of the ADF node being read: a panel is a box, a decision an item.
-    pub fn adf_content(&mut self) -> Role {
+    pub fn adf_content(&mut self) -> Role<'a> {
         let node = self.frames.iter().rev().find_map(|frame| match &frame.role {
             Role::AdfNode(node) => Some((node.kind.as_str(), node.value("panel-type"), node.value("state"))),
             _ => None,
@@ -197,7 +197,7 @@ impl Reader<'_> {
         }
     }
 
-    fn decision(&mut self, decided: bool) -> Role {
+    fn decision(&mut self, decided: bool) -> Role<'a> {
         let lists = self.frames.iter_mut().rev().filter_map(|frame| match &mut frame.role {
             Role::AdfNode(node) if node.kind.starts_with("decision") && node.kind.ends_with("ist") => {
                 Some(node)

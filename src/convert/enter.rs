@@ -1,5 +1,7 @@
 //! What the opening of each element does.
 
+use std::borrow::Cow;
+
 use super::element::Element;
 use super::emoji::emoji;
 use super::frame::{AdfNode, Frame, Image, Link, List, Role, Sink};
@@ -14,7 +16,7 @@ use super::writer::{Mode, Writer};
 /// Tables nested deeper than this are read as plain blocks.
 const DEEPEST_TABLE: usize = 6;
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// An element without content.
     pub fn void(&mut self, element: Element, tag: &Tag<'_>) {
         match (self.sink, element) {
@@ -67,7 +69,7 @@ impl Reader<'_> {
     }
 
     /// Begins an element that may have content.
-    pub fn enter(&mut self, element: Element, tag: &Tag<'_>) -> Role {
+    pub fn enter(&mut self, element: Element, tag: &Tag<'a>) -> Role<'a> {
         match self.sink {
             Sink::Page => {}
             Sink::Verbatim if element == Element::MathSource => {
@@ -96,7 +98,7 @@ impl Reader<'_> {
         }
     }
 
-    fn enter_block(&mut self, element: Element, tag: &Tag<'_>) -> Role {
+    fn enter_block(&mut self, element: Element, tag: &Tag<'a>) -> Role<'a> {
         match element {
             Element::Block | Element::Paragraph => self.block(),
             Element::Heading(level) => {
@@ -129,11 +131,11 @@ impl Reader<'_> {
         }
     }
 
-    fn enter_confluence(&mut self, element: Element, tag: &Tag<'_>) -> Role {
+    fn enter_confluence(&mut self, element: Element, tag: &Tag<'a>) -> Role<'a> {
         match element {
             Element::Macro => self.structured_macro(tag),
-            Element::Parameter => self.parameter(tag.attribute_or_empty("ac:name").into_owned()),
-            Element::AdfAttribute => self.parameter(tag.attribute_or_empty("key").into_owned()),
+            Element::Parameter => self.parameter(tag.attribute_or_empty("ac:name")),
+            Element::AdfAttribute => self.parameter(tag.attribute_or_empty("key")),
             Element::LinkBody => {
                 self.aim_at_this_page();
                 Role::Plain
@@ -155,22 +157,22 @@ impl Reader<'_> {
         }
     }
 
-    fn mark(&mut self, kind: Mark) -> Role {
+    fn mark(&mut self, kind: Mark) -> Role<'a> {
         self.writer.open_mark(kind);
         Role::Mark
     }
 
-    fn skip(&mut self) -> Role {
+    fn skip(&mut self) -> Role<'a> {
         self.sink = Sink::Nowhere;
         Role::Plain
     }
 
-    fn block(&mut self) -> Role {
+    fn block(&mut self) -> Role<'a> {
         self.writer.block();
         Role::Block
     }
 
-    fn collect(&mut self, role: Role) -> Role {
+    fn collect(&mut self, role: Role<'a>) -> Role<'a> {
         self.verbatim.clear();
         self.value.clear();
         self.sink = Sink::Verbatim;
@@ -187,7 +189,7 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self, number: Option<usize>) -> Role {
+    fn list(&mut self, number: Option<usize>) -> Role<'a> {
         self.writer.leave_heading();
         self.writer.block();
         let holder = self.frames.iter().rev().find(|frame| !frame.is_transparent());
@@ -199,7 +201,7 @@ impl Reader<'_> {
         Role::List(List { number, items: 0 })
     }
 
-    fn item(&mut self) -> Role {
+    fn item(&mut self) -> Role<'a> {
         let (marker, first) = match self.current_list() {
             Some(list) => (list.next_marker(), list.items == 1),
             None => ("- ".to_owned(), false),
@@ -216,7 +218,7 @@ impl Reader<'_> {
         })
     }
 
-    fn task_body(&mut self) -> Role {
+    fn task_body(&mut self) -> Role<'a> {
         let done = self.frames.iter().rev().find_map(|frame| match frame.role {
             Role::Task { done } => Some(done),
             _ => None,
@@ -229,7 +231,7 @@ impl Reader<'_> {
         Role::Container
     }
 
-    fn anchor(&mut self, tag: &Tag<'_>) -> Role {
+    fn anchor(&mut self, tag: &Tag<'a>) -> Role<'a> {
         let Some(href) = tag.attribute("href") else { return Role::Plain };
         let url = self.site.absolute(&href);
         self.report.unresolved_links += u32::from(url.is_none());
@@ -237,13 +239,13 @@ impl Reader<'_> {
         Role::Link(Box::new(Link { target: None, anchor: String::new(), fixed: true }))
     }
 
-    fn link(&mut self, tag: &Tag<'_>) -> Role {
+    fn link(&mut self, tag: &Tag<'a>) -> Role<'a> {
         let anchor = tag.attribute_or_empty("ac:anchor").into_owned();
         self.writer.open_link(None);
         Role::Link(Box::new(Link { target: None, anchor, fixed: false }))
     }
 
-    fn enter_table(&mut self, element: Element, tag: &Tag<'_>) -> Role {
+    fn enter_table(&mut self, element: Element, tag: &Tag<'a>) -> Role<'a> {
         if element == Element::Table {
             return self.table();
         }
@@ -269,7 +271,7 @@ impl Reader<'_> {
         }
     }
 
-    fn table(&mut self) -> Role {
+    fn table(&mut self) -> Role<'a> {
         self.writer.leave_heading();
         self.writer.block();
         if self.tables.len() >= DEEPEST_TABLE || self.writer.is_plain() {
@@ -281,20 +283,20 @@ impl Reader<'_> {
         Role::Table
     }
 
-    fn structured_macro(&mut self, tag: &Tag<'_>) -> Role {
-        let open = Macro::new(tag.attribute_or_empty("ac:name").into_owned());
+    fn structured_macro(&mut self, tag: &Tag<'a>) -> Role<'a> {
+        let open = Macro::new(tag.attribute_or_empty("ac:name"));
         self.report.count_macro(&open.name, open.kind != Kind::Unknown);
         Role::Macro(Box::new(open))
     }
 
-    fn parameter(&mut self, name: String) -> Role {
+    fn parameter(&mut self, name: Cow<'a, str>) -> Role<'a> {
         self.value.clear();
         self.value_target = None;
         self.sink = Sink::Value;
         Role::Parameter(name)
     }
 
-    fn adf_node(&mut self, tag: &Tag<'_>) -> Role {
+    fn adf_node(&mut self, tag: &Tag<'a>) -> Role<'a> {
         let kind = tag.attribute_or_empty("type").replace('_', "-");
         let list = matches!(&*kind, "decision-list" | "decisionList");
         if list {
@@ -304,7 +306,7 @@ impl Reader<'_> {
         Role::AdfNode(Box::new(AdfNode { kind, values: Vec::new(), items: 0 }))
     }
 
-    fn adf_fallback(&mut self) -> Role {
+    fn adf_fallback(&mut self) -> Role<'a> {
         let begun = self.frames.iter().rev().find_map(|frame| match frame.role {
             Role::Adf { progress } => Some(progress),
             _ => None,

@@ -1,5 +1,7 @@
 //! The open elements, and what closing each of them has to do.
 
+use std::borrow::Cow;
+
 use super::element::Element;
 use super::macros::Macro;
 use super::target::Target;
@@ -21,14 +23,14 @@ pub(super) enum Sink {
 pub(super) struct Frame<'a> {
     pub name: &'a str,
     pub element: Element,
-    pub role: Role,
+    pub role: Role<'a>,
     /// Where text went before.
     pub outer: Sink,
 }
 
 /// What an open element is doing.
 #[derive(Debug)]
-pub(super) enum Role {
+pub(super) enum Role<'a> {
     /// Nothing of its own.
     Plain,
     Block,
@@ -48,9 +50,9 @@ pub(super) enum Role {
     Table,
     TableHead,
     Cell,
-    Macro(Box<Macro>),
+    Macro(Box<Macro<'a>>),
     /// `ac:parameter` or `ac:adf-attribute`, and its name.
-    Parameter(String),
+    Parameter(Cow<'a, str>),
     /// The body of a macro, outside any box.
     Body {
         inline: bool,
@@ -64,7 +66,7 @@ pub(super) enum Role {
     Adf {
         progress: usize,
     },
-    AdfNode(Box<AdfNode>),
+    AdfNode(Box<AdfNode<'a>>),
 }
 
 #[derive(Debug)]
@@ -90,14 +92,14 @@ pub(super) struct Image {
 }
 
 #[derive(Debug)]
-pub(super) struct AdfNode {
+pub(super) struct AdfNode<'a> {
     pub kind: String,
-    pub values: Vec<(String, String)>,
+    pub values: Vec<(Cow<'a, str>, String)>,
     /// Decisions so far.
     pub items: usize,
 }
 
-impl AdfNode {
+impl AdfNode<'_> {
     pub fn value(&self, name: &str) -> &str {
         self.values.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }

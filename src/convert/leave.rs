@@ -1,13 +1,15 @@
 //! What the closing of each element does.
 
+use std::borrow::Cow;
+
 use super::element::Element;
 use super::frame::{Frame, Image, Link, Role};
 use super::reader::Reader;
 use super::target::Target;
 use super::writer::Mode;
 
-impl Reader<'_> {
-    pub fn leave(&mut self, frame: Frame<'_>) {
+impl<'a> Reader<'a> {
+    pub fn leave(&mut self, frame: Frame<'a>) {
         self.sink = frame.outer;
         match frame.role {
             Role::Plain | Role::Task { .. } => {}
@@ -52,7 +54,7 @@ impl Reader<'_> {
     }
 
     /// Elements whose text was collected.
-    fn leave_collected(&mut self, role: Role) {
+    fn leave_collected(&mut self, role: Role<'a>) {
         match role {
             Role::Preformatted => {
                 let code = std::mem::take(&mut self.verbatim);
@@ -87,7 +89,7 @@ impl Reader<'_> {
     }
 
     /// Gives a value to the macro or ADF node it belongs to.
-    fn keep_value(&mut self, name: String) {
+    fn keep_value(&mut self, name: Cow<'a, str>) {
         let value = std::mem::take(&mut self.value);
         let target = self.value_target.take();
         for frame in self.frames.iter_mut().rev() {

@@ -1,5 +1,7 @@
 //! What each macro of Confluence is to a reader.
 
+use std::borrow::Cow;
+
 use super::target::Target;
 
 /// How a macro is written.
@@ -182,10 +184,10 @@ const NAVIGATION: [&str; 34] = [
 
 /// A macro being read.
 #[derive(Debug)]
-pub(super) struct Macro {
-    pub name: String,
+pub(super) struct Macro<'a> {
+    pub name: Cow<'a, str>,
     pub kind: Kind,
-    values: Vec<(String, String)>,
+    values: Vec<(Cow<'a, str>, String)>,
     /// What its parameters point at.
     pub target: Option<Target>,
     /// The text of its plain body.
@@ -194,13 +196,13 @@ pub(super) struct Macro {
     pub written: bool,
 }
 
-impl Macro {
-    pub fn new(name: String) -> Self {
+impl<'a> Macro<'a> {
+    pub fn new(name: Cow<'a, str>) -> Self {
         let kind = Kind::named(&name);
         Self { name, kind, values: Vec::new(), target: None, plain: None, written: false }
     }
 
-    pub fn set(&mut self, name: String, value: String) {
+    pub fn set(&mut self, name: Cow<'a, str>, value: String) {
         self.values.push((name, value));
     }
 

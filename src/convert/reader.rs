@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The macro whose parts are being read.
-    pub(super) fn current_macro(&mut self) -> Option<&mut Macro> {
+    pub(super) fn current_macro(&mut self) -> Option<&mut Macro<'a>> {
         self.frames.iter_mut().rev().find_map(|frame| match &mut frame.role {
             Role::Macro(found) => Some(&mut **found),
             _ => None,
