@@ -84,6 +84,13 @@ pub(super) struct Link {
     pub fixed: bool,
 }
 
+impl Link {
+    /// Such a link leads to the page it stands on.
+    pub fn names_nothing(&self) -> bool {
+        self.target.is_none() && !self.fixed
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Image {
     pub alt: String,

@@ -113,18 +113,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A link that names nothing leads to this page.
+    /// Aims the link whose words begin at this page, if it names nothing else.
     pub fn aim_at_this_page(&mut self) {
         if let Some(Role::Link(link)) = self.frames.last().map(|frame| &frame.role)
-            && link.target.is_none()
-            && !link.fixed
+            && link.names_nothing()
         {
             self.writer.aim_link(self.site.url(None, &link.anchor));
         }
     }
 
     fn close_link(&mut self, link: &Link) {
-        if link.target.is_none() && !link.fixed {
+        if link.names_nothing() {
             self.writer.aim_link(self.site.url(None, &link.anchor));
         }
         let label = match &link.target {

@@ -59,7 +59,8 @@ pub struct Rendering {
     pub report: Report,
 }
 
-/// Converts a page. Every body gives a rendering.
+/// Converts a page. Every body gives a rendering, at most 4 times as long as the body and 4 KiB (where the title has no
+/// more than the 255 characters that Confluence allows).
 #[must_use]
 pub fn markdown(page: &Page<'_>) -> Rendering {
     let mut reader = reader::Reader::new(page);

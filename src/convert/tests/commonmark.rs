@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use quick_xml::{Reader, events::Event as Xml};
 
-use super::corpus::{Body, bodies, convert, fixtures, words};
+use super::corpus::{Body, NOT_SHOWN, bodies, convert, fixtures, words};
 
 /// The only tags that the converter writes.
 const TAGS: [&str; 5] = ["<br>", "<sup>", "</sup>", "<sub>", "</sub>"];
@@ -57,20 +57,6 @@ struct Source {
     text: String,
     code: Vec<String>,
 }
-
-/// Elements whose text readers of a page don't see.
-const NOT_SHOWN: [&str; 10] = [
-    "ac:parameter",
-    "ac:default-parameter",
-    "ac:task-id",
-    "ac:task-uuid",
-    "ac:task-status",
-    "ac:placeholder",
-    "ac:adf-attribute",
-    "ac:adf-fallback",
-    "script",
-    "style",
-];
 
 /// Inside a line: a word goes on across them.
 const LINE: [&str; 14] = [

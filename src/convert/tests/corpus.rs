@@ -51,8 +51,8 @@ pub(super) fn convert(body: &Body) -> String {
     markdown(&Page { title: &body.title, ..page(&body.storage) }).markdown
 }
 
-/// What the converter leaves out on purpose, as elements whose text readers do not see.
-const NOT_SHOWN: [&str; 9] = [
+/// Elements whose text readers of a page don't see.
+pub(super) const NOT_SHOWN: [&str; 10] = [
     "ac:parameter",
     "ac:default-parameter",
     "ac:task-id",
@@ -61,7 +61,8 @@ const NOT_SHOWN: [&str; 9] = [
     "ac:placeholder",
     "ac:adf-attribute",
     "ac:adf-fallback",
-    "math",
+    "script",
+    "style",
 ];
 
 fn is_word(c: char) -> bool {
@@ -81,7 +82,8 @@ fn shown_words(storage: &str) -> Vec<String> {
         match token {
             Token::Open(tag) if tag.empty => text.push(' '),
             Token::Open(tag) => {
-                let drawn = tag.attributes.contains("katex-html");
+                // Formulas are written from their source.
+                let drawn = tag.name == "math" || tag.attributes.contains("katex-html");
                 let is_hidden = NOT_SHOWN.contains(&tag.name) || drawn;
                 if is_hidden || !hidden.is_empty() || (hidden_excerpt && tag.name == "ac:rich-text-body") {
                     hidden.push(tag.name);

@@ -114,3 +114,16 @@ fn references_are_resolved_and_the_rest_is_left() {
     assert_eq!(resolve("&#146;&#150;"), "’–");
     assert_eq!(resolve("&NotEqualTilde;&CounterClockwiseContourIntegral;"), "≂̸∳");
 }
+
+#[test]
+fn every_reference_of_html_is_resolved_in_text_and_in_attributes() {
+    assert!(html_escape::NAMED_ENTITIES.len() >= 2100, "{}", html_escape::NAMED_ENTITIES.len());
+    for (name, value) in html_escape::NAMED_ENTITIES {
+        let name = std::str::from_utf8(name).unwrap();
+        let written = format!("a&{name};b");
+        assert_eq!(resolve(&written), format!("a{value}b"), "{name}");
+        let attributes = format!("title=\"{written}\"");
+        let tag = Tag { name: "a", attributes: &attributes, empty: false };
+        assert_eq!(tag.attribute_or_empty("title"), format!("a{value}b"), "{name}");
+    }
+}
