@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::listing::Request;
+use super::search::quoted;
 use super::{Client, Error, MOST_IDS, Walk, is_path_id, parse};
 
 /// The names of readers, who are only counted.
@@ -63,8 +64,7 @@ impl Client {
     /// All pages of these spaces as the index knows them, the oldest first, one request a step.
     #[must_use]
     pub fn walk_restrictions(&self, space_keys: &[&str]) -> Walk<Guarded> {
-        let keys: Vec<String> =
-            space_keys.iter().map(|key| format!("\"{}\"", key.replace(['"', '\\'], ""))).collect();
+        let keys: Vec<String> = space_keys.iter().map(|key| quoted(key)).collect();
         let cql = format!("space in ({}) and type = page order by created", keys.join(","));
         self.walk(search(cql, MOST_FOUND))
     }

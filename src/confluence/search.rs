@@ -80,7 +80,12 @@ fn title_query(text: &str, space_key: Option<&str>) -> Option<String> {
 }
 
 fn in_space(key: &str) -> String {
-    format!("space = \"{}\"", key.replace(['"', '\\'], ""))
+    format!("space = {}", quoted(key))
+}
+
+/// A value of a query, which it cannot leave.
+pub(super) fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace(['"', '\\'], ""))
 }
 
 #[cfg(test)]

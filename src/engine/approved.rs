@@ -73,11 +73,10 @@ impl Approved {
     /// Whether a change was planned. What only says that a page is there, or by which selection, needs no approval.
     #[must_use]
     pub fn allows(&self, change: &Change) -> bool {
-        let page = |kind, id: &str| self.pages.get(&kind).is_some_and(|pages| pages.contains(id));
         match change {
             Change::Create { fact, .. } => self.creates(&fact.page_id),
-            Change::Revise { fact, .. } => page(ChangeKind::Revise, &fact.page_id),
-            Change::Metadata { fact, .. } => page(ChangeKind::Metadata, &fact.page_id),
+            Change::Revise { fact, .. } => self.plans(ChangeKind::Revise, &fact.page_id),
+            Change::Metadata { fact, .. } => self.plans(ChangeKind::Metadata, &fact.page_id),
             Change::Suspect { document, evidence } => {
                 self.documents.contains(&(ChangeKind::Suspect, *document, evidence.kind))
             }
@@ -91,7 +90,11 @@ impl Approved {
     /// Whether it was planned that a page comes in.
     #[must_use]
     pub fn creates(&self, page: &str) -> bool {
-        self.pages.get(&ChangeKind::Create).is_some_and(|pages| pages.contains(page))
+        self.plans(ChangeKind::Create, page)
+    }
+
+    fn plans(&self, kind: ChangeKind, page: &str) -> bool {
+        self.pages.get(&kind).is_some_and(|pages| pages.contains(page))
     }
 
     /// Whether a removal was planned, for the same reason.

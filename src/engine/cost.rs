@@ -1,7 +1,8 @@
 //! What planned changes would cost: pure.
 //!
-//! Bodies are read fifty at once, readers of pages asked for 250 at once, and files attached five hundred at once, so many changes together cost less than each
-//! by itself. A text that turns out to be the same costs no upload: what is said here is the most.
+//! Bodies are read fifty at once, readers of pages asked for 250 at once, and files attached five hundred at once, so many
+//! changes together cost less than each by itself. A text that turns out to be the same costs no upload: what is said here
+//! is the most.
 
 use std::ops::AddAssign;
 

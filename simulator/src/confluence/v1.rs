@@ -76,27 +76,17 @@ async fn search(caller: Caller) -> Answer {
         let open = with_archived_spaces || site.space(node.space).is_some_and(|space| !space.archived);
         open && !cloud.habits.unindexed.contains(&node.id)
     };
-    let fits =
-        |node: &&Node| cql.accepts(site, node, now) && in_index(node) && site.visible(node, &caller.account);
-    let mut found: Vec<&Node> = site.nodes().filter(fits).collect();
+    let found = found(&caller, site, |node| cql.accepts(site, node, now) && in_index(node));
     let total = found.len();
-    found.sort_unstable_by_key(|node| node.id);
-    let behind = |node: &&Node| match &walk.from {
-        From::After(key) => SortKey::Number(0, node.id) > *key,
-        From::Start | From::Offset(_) => true,
-    };
     let skip = match walk.from {
         From::Offset(offset) => offset,
         From::Start | From::After(_) => 0,
     };
-    let mut page: Vec<&Node> = found.into_iter().filter(behind).skip(skip).take(limit + 1).collect();
-    let more = page.len() > limit && limit > 0;
-    page.truncate(limit);
+    let (page, last) = part(found, &walk, skip, limit);
     caller.report(page.len(), 1, None);
     let base = caller.base(&cloud);
     let mut links = json!({"base": base, "context": "/wiki"});
-    if more {
-        let last = page.last().map(|node| SortKey::Number(0, node.id));
+    if last.is_some() {
         links["next"] = walk.next("/rest/api/search", last, page.len()).into();
     }
     let results: Vec<Value> = page.iter().map(|node| hit(site, node)).collect();
@@ -110,6 +100,32 @@ async fn search(caller: Caller) -> Answer {
         "searchDuration": 1,
         "_links": links,
     })))
+}
+
+/// What the caller sees of the nodes that fit, in the order of their ids.
+fn found<'a>(caller: &Caller, site: &'a Site, fits: impl Fn(&Node) -> bool) -> Vec<&'a Node> {
+    let mut found: Vec<&Node> =
+        site.nodes().filter(|node| fits(node) && site.visible(node, &caller.account)).collect();
+    found.sort_unstable_by_key(|node| node.id);
+    found
+}
+
+/// The part of what was found that a walk shows now, and where the next part begins, if there is one.
+fn part<'a>(
+    found: Vec<&'a Node>,
+    walk: &Walk,
+    skip: usize,
+    limit: usize,
+) -> (Vec<&'a Node>, Option<SortKey>) {
+    let behind = |node: &&Node| match &walk.from {
+        From::After(key) => SortKey::Number(0, node.id) > *key,
+        From::Start | From::Offset(_) => true,
+    };
+    let mut page: Vec<&Node> = found.into_iter().filter(behind).skip(skip).take(limit + 1).collect();
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let last = page.last().filter(|_| more).map(|node| SortKey::Number(0, node.id));
+    (page, last)
 }
 
 fn hit(site: &Site, node: &Node) -> Value {
@@ -150,21 +166,11 @@ async fn content_search(caller: Caller) -> Answer {
     let walk = Walk::read(&cloud, public_path(caller.request.path()), &params, limit).map_err(bad_request)?;
     let site = caller.site(&cloud);
     let in_index = |node: &Node| !cloud.habits.unindexed.contains(&node.id);
-    let fits =
-        |node: &&Node| cql.accepts(site, node, now) && in_index(node) && site.visible(node, &caller.account);
-    let mut found: Vec<&Node> = site.nodes().filter(fits).collect();
-    found.sort_unstable_by_key(|node| node.id);
-    let behind = |node: &&Node| match &walk.from {
-        From::After(key) => SortKey::Number(0, node.id) > *key,
-        From::Start | From::Offset(_) => true,
-    };
-    let mut page: Vec<&Node> = found.into_iter().filter(behind).take(limit + 1).collect();
-    let more = page.len() > limit && limit > 0;
-    page.truncate(limit);
+    let found = found(&caller, site, |node| cql.accepts(site, node, now) && in_index(node));
+    let (page, last) = part(found, &walk, 0, limit);
     caller.report(page.len(), 1, None);
     let mut links = json!({"base": caller.base(&cloud), "context": "/wiki"});
-    if more {
-        let last = page.last().map(|node| SortKey::Number(0, node.id));
+    if last.is_some() {
         links["next"] = walk.next("/rest/api/content/search", last, page.len()).into();
     }
     let results: Vec<Value> = page.iter().map(|node| content(node, expand)).collect();
