@@ -26,12 +26,14 @@ use tokio::sync::Notify;
 use crate::{
     auth::Known,
     config::Settings,
+    confluence::Sites,
     connections::browse::Browsed,
     documents::Listed,
     entity::{installation, replica},
     ids::{InstallationId, ReplicaId},
     openai::Paces,
     seal::{SealError, Sealer},
+    vendor::Replicas,
 };
 
 /// Everything the parts of the service share. Clones are cheap and are the same thing.
@@ -49,6 +51,10 @@ pub struct App {
     pub http: reqwest::Client,
     /// How fast OpenAI may be called, by credential and store.
     pub paces: Arc<Paces>,
+    /// How many calls at once Confluence's sites get.
+    pub sites: Arc<Sites>,
+    /// How many processes share the vendors' limits.
+    pub replicas: Replicas,
     /// This installation: every file it uploads carries the id.
     pub installation: InstallationId,
     /// This process.
@@ -95,15 +101,18 @@ impl App {
         db.migrate().await?;
         let installation = installation(&db, clock.now()).await?;
         let replica = register(&db, clock.now()).await?;
+        let replicas = Replicas::default();
         Ok(Self {
-            settings: Arc::new(settings),
             db,
             clock,
             sealer: Arc::new(sealer),
             http,
-            paces: Arc::default(),
+            paces: Arc::new(Paces::new(settings.openai_limits(), replicas.clone())),
+            sites: Arc::new(Sites::new(replicas.clone())),
+            replicas,
             installation,
             replica,
+            settings: Arc::new(settings),
             known: Arc::default(),
             listed: Arc::default(),
             browsed: Arc::default(),

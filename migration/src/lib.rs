@@ -18,6 +18,7 @@ mod m0011_price_plans;
 mod m0012_time_documents;
 mod m0013_remember_hidden_spaces;
 mod m0014_count_spaces;
+mod m0015_take_turns;
 
 /// Brings a database to the newest schema, on SQLite and on PostgreSQL.
 pub struct Migrator;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_time_documents::Migration),
             Box::new(m0013_remember_hidden_spaces::Migration),
             Box::new(m0014_count_spaces::Migration),
+            Box::new(m0015_take_turns::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@ use std::{
     collections::HashMap,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::Path,
     time::Duration,
 };
@@ -16,6 +17,8 @@ use std::{
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use url::Url;
+
+use crate::openai;
 
 pub use hosts::AllowedHosts;
 pub use laptop::KeyFileError;
@@ -171,6 +174,20 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How much OpenAI may be asked for at once and in a time.
+    #[must_use]
+    pub fn openai_limits(&self) -> openai::Limits {
+        openai::Limits {
+            uploads_in_flight: u32::try_from(self.openai.uploads_in_flight)
+                .ok()
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
+            uploads_per_minute: self.openai.uploads_per_minute.and_then(NonZeroU32::new),
+            attaches_per_minute: NonZeroU32::new(self.timing.attaches_per_minute),
+            deletes_per_second: NonZeroU32::new(self.timing.deletes_per_second),
+        }
+    }
+
     /// Reads the environment, then `.env` in the current directory; a variable set in both is taken from the
     /// environment, and an empty one counts as unset.
     pub fn from_env() -> Result<Self, InvalidSettings> {

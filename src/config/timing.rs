@@ -17,6 +17,8 @@ pub struct Timing {
     pub heartbeat: Duration,
     /// How long PostgreSQL lets a transaction wait for the process that opened it.
     pub transaction_idle: Duration,
+    /// How long a run that only loads new pages may go on while other sources wait for a free slot.
+    pub turn: Duration,
     /// How long one run may go on before it hands over to the next.
     pub run_deadline: Duration,
     /// The most files of one batch.
@@ -33,7 +35,10 @@ pub struct Timing {
     pub indexing_deadline: Duration,
     /// How long an upload whose answer was lost may still turn up.
     pub lost_upload_deadline: Duration,
-    /// The most deletions at OpenAI in a second, per process; 0: no limit.
+    /// The most attach requests in a minute and store, batches and single ones together; 0: no limit. OpenAI allows 300, and
+    /// we stay below.
+    pub attaches_per_minute: u32,
+    /// The most deletions at OpenAI in a second and credential; 0: no limit.
     pub deletes_per_second: u32,
     /// How long a vendor's call is repeated within a run before the failure counts.
     pub retry_budget: Duration,
@@ -63,6 +68,7 @@ impl Default for Timing {
             lease: seconds(60),
             heartbeat: seconds(20),
             transaction_idle: seconds(10),
+            turn: seconds(30),
             run_deadline: seconds(10 * 60),
             batch_files: 500,
             batch_close_after: seconds(2),
@@ -71,6 +77,7 @@ impl Default for Timing {
             poll_pause_most: seconds(2),
             indexing_deadline: seconds(10 * 60),
             lost_upload_deadline: seconds(15 * 60),
+            attaches_per_minute: 240,
             deletes_per_second: 5,
             retry_budget: seconds(6),
             retry_base: Duration::from_millis(300),

@@ -6,6 +6,7 @@ mod listing;
 mod pages;
 mod restrictions;
 mod search;
+mod sites;
 mod spaces;
 mod tree;
 mod wire;
@@ -19,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use crate::vendor::{ANSWER_CAP, Answer, Idempotent, is_path_id, receive, repeat};
+use crate::vendor::{ANSWER_CAP, Answer, Idempotent, Room, is_path_id, receive, repeat};
 
 pub use crate::vendor::{Lost, Meter, RequestId, Signals, Timing};
 pub use error::Error;
@@ -27,6 +28,7 @@ pub use listing::{Cursor, Listing, Walk};
 pub use pages::{MOST_IDS, MOST_SPACES, PageQuery, Sort};
 pub use restrictions::{Guarded, MOST_FOUND};
 pub use search::FoundPage;
+pub use sites::Sites;
 pub use spaces::SpaceQuery;
 pub use tree::DescendantWalk;
 pub use wire::{Ancestor, Child, Descendant, Folder, Node, NodeKind, Page, Space, Status, Version};
@@ -51,6 +53,7 @@ pub struct Client {
     timing: Timing,
     answer_cap: usize,
     meter: Arc<Meter>,
+    room: Option<Room>,
 }
 
 impl Client {
@@ -59,13 +62,19 @@ impl Client {
     #[must_use]
     pub fn new(http: reqwest::Client, base: Url, auth: Auth, timing: Timing) -> Self {
         let (base, auth, meter) = (Arc::new(base), Arc::new(auth), Arc::default());
-        Self { http, base, auth, timing, answer_cap: ANSWER_CAP, meter }
+        Self { http, base, auth, timing, answer_cap: ANSWER_CAP, meter, room: None }
     }
 
     /// Counts into `meter`, which several clients may share.
     #[must_use]
     pub fn with_meter(self, meter: Arc<Meter>) -> Self {
         Self { meter, ..self }
+    }
+
+    /// Calls only while there is room for it, which other clients of the site share.
+    #[must_use]
+    pub fn with_room(self, room: Room) -> Self {
+        Self { room: Some(room), ..self }
     }
 
     /// The same site and meter with other credentials, after a refresh.
@@ -111,6 +120,10 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
+        let _place = match &self.room {
+            Some(room) => Some(room.enter().await),
+            None => None,
+        };
         self.meter.count_request();
         self.meter.spend(1);
         let answer = receive(request, &REQUEST_ID_HEADERS, self.answer_cap).await?;

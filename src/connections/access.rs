@@ -121,7 +121,7 @@ impl Access {
             }
         };
         let client = confluence::Client::new(app.http.clone(), base, auth, app.settings.timing.clients());
-        Ok(client.with_meter(self.0.meter.clone()))
+        Ok(client.with_meter(self.0.meter.clone()).with_room(app.sites.room(&self.0.cloud_id)))
     }
 
     /// After a 401, 403 or 404 that could be an expired token: true if there is a newer token, so that the call is worth

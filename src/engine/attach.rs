@@ -159,13 +159,14 @@ async fn attach_batch(
     files: Vec<(FileId, BatchFile)>,
     out: &mpsc::UnboundedSender<BatchId>,
 ) -> Result<Vec<(FileId, BatchFile)>, Stop> {
-    run.may_write()?;
     let id = plan(run, &files).await?;
     if run.batches.unsupported.load(Ordering::Relaxed) {
         attach_singly(run, id, &files, out).await?;
         return Ok(Vec::new());
     }
     let bodies: Vec<BatchFile> = files.iter().map(|(_, body)| body.clone()).collect();
+    run.pace.attach().await;
+    run.may_write()?;
     match run.openai.create_batch(&run.store, &bodies).await {
         Ok(batch) if batch.counts.total == files.len() as u64 => {
             attached(run, id, BatchStatus::Open, Some(batch.id)).await?;

@@ -19,27 +19,45 @@ use crate::{
     openai::{self, IndexStatus, StoreFile, StoreFileQuery},
 };
 
-/// Polls the batches that are attached until all are done, or until the run has waited long enough for the last of them.
+/// A batch that is not done yet, and since when this run waits for it.
+struct Open {
+    batch: BatchId,
+    since: Instant,
+}
+
+impl Open {
+    fn now(batch: BatchId) -> Self {
+        Self { batch, since: Instant::now() }
+    }
+}
+
+/// Polls the batches that are attached until all are done, or until the run has waited long enough for the last of them. A
+/// run that attached none itself looks at each only once: it need not hold its source for that.
 pub async fn watch(
     run: &Run,
     left: Vec<BatchId>,
     mut attached: mpsc::UnboundedReceiver<BatchId>,
 ) -> Result<(), Stop> {
     let timing = &run.app.settings.timing;
-    let mut open = left;
+    let mut open: Vec<Open> = left.into_iter().map(Open::now).collect();
+    let mut patience = Duration::ZERO;
     let mut pause = timing.poll_pause;
     let mut closed_at: Option<Instant> = None;
     loop {
         if open.is_empty() {
             match attached.recv().await {
-                Some(batch) => open.push(batch),
+                Some(batch) => {
+                    open.push(Open::now(batch));
+                    patience = timing.confirm_wait;
+                }
                 None => return Ok(()),
             }
         }
         loop {
             match attached.try_recv() {
                 Ok(batch) => {
-                    open.push(batch);
+                    open.push(Open::now(batch));
+                    patience = timing.confirm_wait;
                     pause = timing.poll_pause;
                 }
                 Err(TryRecvError::Empty) => break,
@@ -52,10 +70,11 @@ pub async fn watch(
                 }
             }
         }
-        let last = closed_at.is_some_and(|at| at.elapsed() >= timing.confirm_wait) || run.is_halted();
+        let last = closed_at.is_some_and(|at| at.elapsed() >= patience) || run.is_halted();
         let mut still_open = Vec::new();
         for batch in open {
-            if !look(run, batch, last).await? {
+            let partly = last || batch.since.elapsed() >= timing.confirm_wait;
+            if !look(run, batch.batch, partly).await? {
                 still_open.push(batch);
             }
         }
@@ -88,7 +107,15 @@ async fn look(run: &Run, id: BatchId, partly: bool) -> Result<bool, Stop> {
     for file in candidates {
         match statuses.get(file.openai_file_id.as_deref().unwrap_or_default()) {
             Some(State::Completed) => completed.push(file),
-            Some(State::Failed(failure)) => lost.push((file, failure.clone())),
+            Some(State::Failed(message)) => {
+                let failure = Failure::passing("indexing_failed", message);
+                lost.push((file, failure));
+            }
+            Some(State::Refused(message)) => {
+                let mut failure = Failure::lasting("indexing_refused", message, file.version);
+                failure.refused = Some(file.sha256.clone());
+                lost.push((file, failure));
+            }
             None if run.now() >= batch.deadline_at => {
                 let message = "OpenAI did not finish indexing the page in time.";
                 lost.push((file, Failure::passing("indexing_timed_out", message)));
@@ -104,7 +131,10 @@ async fn look(run: &Run, id: BatchId, partly: bool) -> Result<bool, Stop> {
 /// What is known of one file's indexing; absent while it goes on.
 enum State {
     Completed,
-    Failed(Failure),
+    /// Another time may go better.
+    Failed(String),
+    /// The text itself is refused.
+    Refused(String),
 }
 
 /// The files of a batch that are done, by their ids at OpenAI.
@@ -124,7 +154,8 @@ async fn statuses(
     if answer.status.is_terminal() && answer.counts.completed == u64::from(batch.size.unsigned_abs()) {
         return Ok(ids().map(|id| (id, State::Completed)).collect());
     }
-    if !answer.status.is_terminal() && !partly && run.now() < batch.deadline_at {
+    let news = answer.status.is_terminal() || (partly && answer.counts.in_progress < candidates.len() as u64);
+    if !news && run.now() < batch.deadline_at {
         return Ok(HashMap::new());
     }
     let mut walk = run.openai.walk_batch_files(&run.store, vendor_id, &StoreFileQuery::default());
@@ -154,7 +185,10 @@ fn state(entry: &StoreFile) -> Option<State> {
             let said = entry.last_error.as_ref().and_then(|error| error.message.clone());
             let message =
                 format!("OpenAI could not index the page: {}", said.as_deref().unwrap_or(status.as_str()));
-            Some(State::Failed(Failure::passing("indexing_failed", message)))
+            match entry.last_error.as_ref().and_then(|error| error.code.as_deref()) {
+                Some("unsupported_file" | "invalid_file") => Some(State::Refused(message)),
+                _ => Some(State::Failed(message)),
+            }
         }
         _ => None,
     }

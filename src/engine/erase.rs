@@ -75,8 +75,7 @@ async fn delete_files(
         fates.apply(&tx, now).await?;
         tx.commit().await?;
     }
-    let name = knowledge_bases::credential_name(knowledge_base);
-    let pace = app.paces.pace(&name, store, None, timing.deletes_per_second);
+    let pace = knowledge_bases::pace(app, knowledge_base);
     let retiring = Retiring { db: &app.db, lease, source, openai: &openai, store, pace: &pace };
     let until = tokio::time::Instant::now() + timing.lease / 2;
     retiring.run(|| app.is_stopping() || tokio::time::Instant::now() >= until).await?;

@@ -49,19 +49,24 @@ pub async fn drain(run: &Run, left: Left) -> Result<(), Stop> {
     let (to_upload, uploads) = mpsc::channel(WAITING);
     let (to_attach, sent) = mpsc::channel(WAITING);
     let (to_confirm, attached) = mpsc::unbounded_channel();
-    tokio::try_join!(
+    let (gave_way, (), (), ()) = tokio::try_join!(
         fetch(run, to_upload),
         upload(run, uploads, to_attach),
         attach::collect(run, left.ready, sent, to_confirm),
         confirm::watch(run, left.batches, attached),
     )?;
+    if gave_way {
+        run.halt(Stop::HandOver);
+    }
     Ok(())
 }
 
-/// Renders what is to be done, changes to live documents first, in full batches while more is being observed.
-async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> Result<(), Stop> {
+/// Renders what is to be done, changes to live documents first, in full batches while more is being observed. Answers whether
+/// it left the rest to a later run because others are due.
+async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> Result<bool, Stop> {
     let room = Arc::new(Semaphore::new(KIBIBYTES_IN_FLIGHT));
     resend(run, &room, &out).await?;
+    let mut loaded = false;
     while !run.is_halted() {
         let closed = run.backlog_is_closed();
         let items = next(run).await?;
@@ -72,8 +77,13 @@ async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> 
             run.more.notified().await;
             continue;
         }
+        let only_new = items.iter().all(|item| item.document.work == Work::Create);
+        if loaded && only_new && run.gives_way().await? {
+            return Ok(true);
+        }
         let new = items.iter().filter(|item| item.document.work == Work::Create).count();
         run.take(new);
+        loaded = closed;
         let uploads = match render_readable(run, items).await {
             Ok(uploads) => uploads,
             Err(stop @ (Stop::Pause { .. } | Stop::Failed { .. })) => {
@@ -84,11 +94,11 @@ async fn fetch(run: &Run, out: mpsc::Sender<(Upload, OwnedSemaphorePermit)>) -> 
         };
         for upload in uploads {
             if !pass(&room, &out, upload).await {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Renders those that everybody may read.
@@ -194,7 +204,10 @@ async fn send(run: &Run, upload: Upload) -> Result<Sent, Stop> {
     if run.is_halted() {
         return Ok(Sent::Unsent(Box::new(file)));
     }
-    run.pace.upload().await;
+    let _place = run.pace.upload().await;
+    if run.is_halted() {
+        return Ok(Sent::Unsent(Box::new(file)));
+    }
     run.may_write()?;
     match run.openai.upload_file(&file.file_name, Bytes::from(text)).await {
         Ok(uploaded) => Ok(Sent::Uploaded(Box::new((document, file)), uploaded.id)),

@@ -3,8 +3,8 @@
 use std::{
     collections::HashSet,
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -31,6 +31,7 @@ use crate::{
         sync::{SyncMode, SyncStep},
     },
     ids::{DocumentId, SyncId},
+    knowledge_bases,
     openai::{self, Pace},
 };
 
@@ -66,7 +67,8 @@ pub struct Run {
     nodes: Mutex<HashSet<String>>,
     halt: Mutex<Option<Stop>>,
     trouble: Mutex<Option<Stop>>,
-    observed: AtomicBool,
+    /// Since when all that there is to see has been persisted.
+    observed: OnceLock<Instant>,
     booked: AtomicU64,
     taken: AtomicU64,
     deadline: Instant,
@@ -80,7 +82,6 @@ impl Run {
         claim: Claim,
         knowledge_base: knowledge_base::Model,
         openai: openai::Client,
-        pace: Pace,
         access: Access,
         approved: Option<Approved>,
     ) -> Self {
@@ -89,12 +90,12 @@ impl Run {
             Progress { step: SyncStep::Observe, done: sync.done, total: sync.total, counts: sync.counts };
         Self {
             deadline: Instant::now() + app.settings.timing.run_deadline,
+            pace: knowledge_bases::pace(&app, &knowledge_base),
             store: knowledge_base.vector_store_id.clone().unwrap_or_default(),
             app,
             claim,
             knowledge_base,
             openai,
-            pace,
             access,
             approved,
             allowance: None,
@@ -107,7 +108,7 @@ impl Run {
             nodes: Mutex::default(),
             halt: Mutex::default(),
             trouble: Mutex::default(),
-            observed: AtomicBool::new(false),
+            observed: OnceLock::new(),
             booked: AtomicU64::new(0),
             taken: AtomicU64::new(0),
         }
@@ -224,14 +225,24 @@ impl Run {
 
     /// Notes that everything there is to see has been persisted: once the backlog is empty, the run is over.
     pub fn close_backlog(&self) {
-        self.observed.store(true, Ordering::SeqCst);
+        self.observed.get_or_init(Instant::now);
         self.more.notify_one();
     }
 
     /// Whether nothing more will come in.
     #[must_use]
     pub fn backlog_is_closed(&self) -> bool {
-        self.observed.load(Ordering::SeqCst)
+        self.observed.get().is_some()
+    }
+
+    /// Whether a run that has nothing left but new pages has had its turn, and something else is due: another source that
+    /// nobody works on, or another look at its own changes.
+    pub async fn gives_way(&self) -> Result<bool, Stop> {
+        let had_turn =
+            self.observed.get().is_some_and(|since| since.elapsed() >= self.app.settings.timing.turn);
+        Ok(had_turn
+            && (self.now() >= self.claim.next_sync_at
+                || store::syncs::any_waits(self.app.db.read(), self.source().id, self.now()).await?))
     }
 
     /// Ends the run as soon as what is in flight has been recorded. The first reason counts.

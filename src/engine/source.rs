@@ -34,6 +34,9 @@ use crate::{
 /// The first pause after a vendor's trouble; it grows with the time that the sync has been at it.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(15);
 
+/// The longest pause between two looks at what is being indexed; it grows with the time that this takes.
+const LONGEST_LOOK_PAUSE: Duration = Duration::from_secs(15);
+
 /// Works on a claimed sync until it is done, or until a later run must go on.
 pub async fn sync(app: &App, claim: Claim) {
     let span = tracing::info_span!("sync", source.id = %claim.source.id, sync.id = %claim.sync.id);
@@ -67,15 +70,7 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
         }
         Err(stop) => return Err(stop),
     };
-    let settings = &app.settings;
-    let store = knowledge_base.vector_store_id.clone().unwrap_or_default();
-    let pace = app.paces.pace(
-        &knowledge_bases::credential_name(&knowledge_base),
-        &store,
-        settings.openai.uploads_per_minute,
-        settings.timing.deletes_per_second,
-    );
-    let mut run = Run::new(app.clone(), claim, knowledge_base, openai, pace, access, approved);
+    let mut run = Run::new(app.clone(), claim, knowledge_base, openai, access, approved);
     run.allowance = budget::allowance(&run).await?;
     let walked = tokio::select! {
         walked = walk(&run) => walked,
@@ -87,6 +82,8 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
     };
     budget::book(&run).await?;
     let candidates = files::candidate_count(app.db.read(), run.source().id).await?;
+    let batches = files::open_batches(app.db.read(), run.source().id).await?;
+    let indexing_since = batches.first().map(|batch| batch.sent_at);
     if let Some(Stop::Failed { problem, knowledge_base: true }) = &stop {
         knowledge_bases::store::block(app.db.write(), run.knowledge_base.id, problem.clone(), run.now())
             .await?;
@@ -95,7 +92,7 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
         None => unfinished(&run).await?,
         Some(_) => None,
     };
-    let left = Remaining { candidates, unfinished, trouble: run.trouble() };
+    let left = Remaining { candidates, indexing_since, unfinished, trouble: run.trouble() };
     finish(app, &run.claim, stop, left, run.progress()).await
 }
 
@@ -104,6 +101,8 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
 struct Remaining {
     /// Files that are on their way.
     candidates: u64,
+    /// When the oldest of them was attached.
+    indexing_since: Option<DateTime<Utc>>,
     /// What the sync waits for, if it has not seen or loaded all that it is there for.
     unfinished: Option<Problem>,
     /// What hindered it.
@@ -245,7 +244,7 @@ fn end(
     counts: Counts,
     now: DateTime<Utc>,
 ) -> End {
-    let Remaining { candidates, unfinished, trouble } = left;
+    let Remaining { candidates, indexing_since, unfinished, trouble } = left;
     let later = |wait: Duration| Some(now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
     let rest = |status, problem| End { status, not_before: None, problem, forget: false };
     match stop {
@@ -261,7 +260,9 @@ fn end(
         Some(Stop::HandOver | Stop::LeaseLost | Stop::Db(_)) => rest(SyncStatus::Running, None),
         // A plan moves no candidate on, so it must not wait for one either.
         None if candidates > 0 && claim.sync.mode != SyncMode::Plan && now < claim.next_sync_at => {
-            let not_before = later(app.settings.timing.poll_pause_most.max(Duration::from_millis(1)));
+            let so_far = indexing_since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default();
+            let least = app.settings.timing.poll_pause_most.max(Duration::from_millis(1));
+            let not_before = later((so_far / 4).min(LONGEST_LOOK_PAUSE).max(least));
             End { not_before, ..rest(SyncStatus::Running, problem_of(trouble)) }
         }
         None if unfinished.is_some() => {

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use sea_orm::DbErr;
 
@@ -15,10 +15,12 @@ use super::{
 };
 use crate::{app::App, connections, ids::SourceId, knowledge_bases};
 
-/// Notes the tick and queues the interval syncs that are due. Asks nobody but the database.
+/// Notes the tick, learns who else is alive, and queues the interval syncs that are due. Asks nobody but the database.
 pub async fn prepare(app: &App) -> Result<(), DbErr> {
     let now = app.clock.now();
     syncs::ticked(&app.db, app.replica, now).await?;
+    let alive_since = now - TimeDelta::from_std(app.settings.timing.tick_stale_after).unwrap_or_default();
+    app.replicas.set(syncs::live_replicas(&app.db, alive_since).await?);
     syncs::queue_due(&app.db, now).await?;
     Ok(())
 }

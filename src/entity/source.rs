@@ -48,6 +48,8 @@ pub struct Model {
     pub fence: i64,
     pub lease_holder: Option<ReplicaId>,
     pub lease_until: Option<DateTimeUtc>,
+    /// When a process last took the lease: those whose turn is longest ago come first.
+    pub last_run_at: Option<DateTimeUtc>,
     pub next_sync_at: DateTimeUtc,
     pub last_checked_at: Option<DateTimeUtc>,
     pub last_sync_id: Option<SyncId>,

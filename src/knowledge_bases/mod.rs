@@ -15,7 +15,7 @@ use crate::{
     entity::{Problem, knowledge_base::Model},
     http::problem::{FieldError, Kind, Problem as HttpProblem},
     ids::{InstallationId, KnowledgeBaseId, WorkspaceId},
-    openai::{Client, Error, StoreStatus},
+    openai::{Client, Error, Pace, StoreStatus},
 };
 
 /// One knowledge base of a workspace, or a 404.
@@ -68,6 +68,13 @@ pub fn client_with(app: &App, key: SecretString) -> Client {
 pub fn credential_name(knowledge_base: &Model) -> String {
     let own = knowledge_base.credential.is_some().then(|| knowledge_base.id.to_string());
     format!("{} {}", knowledge_base.openai_base_url, own.as_deref().unwrap_or("server"))
+}
+
+/// How fast a knowledge base's credential and store may be used.
+#[must_use]
+pub fn pace(app: &App, knowledge_base: &Model) -> Pace {
+    let store = knowledge_base.vector_store_id.as_deref().unwrap_or_default();
+    app.paces.pace(&credential_name(knowledge_base), store)
 }
 
 /// The base URL that store ids belong to, as it is compared.

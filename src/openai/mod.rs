@@ -29,7 +29,7 @@ pub use batches::{Batch, BatchFile};
 pub use error::Error;
 pub use files::{File, FileQuery, Order};
 pub use listing::{Listing, Walk};
-pub use pace::{Pace, Paces};
+pub use pace::{Limits, Pace, Paces};
 pub use search::{Hit, SearchRequest};
 pub use store_files::{FileError, StoreFile, StoreFileQuery};
 pub use stores::{FileCounts, Store, StoreStatus};

@@ -1,91 +1,149 @@
-//! How fast a credential and a store may be used, where OpenAI counts: uploads and single attaches a minute, and
-//! deletions a second.
+//! How fast a credential and a store may be used, where OpenAI counts: uploads at once, uploads and attaches a minute, and
+//! deletions a second. All processes of an installation share it.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-/// Attach requests a minute and store: OpenAI allows 300, batches and single ones together, and we stay below.
-const ATTACHES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(240).unwrap();
+use crate::vendor::{Place, Replicas, Room, Shared};
+
 /// How many calls may come at once before the pace tells.
 const BURST: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
-/// The paces of all credentials and stores of this process.
-#[derive(Debug, Default)]
+/// What one credential and one store may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Uploads at once and credential.
+    pub uploads_in_flight: NonZeroU32,
+    /// Uploads a minute and credential.
+    pub uploads_per_minute: Option<NonZeroU32>,
+    /// Attach requests a minute and store, batches and single ones together.
+    pub attaches_per_minute: Option<NonZeroU32>,
+    /// Deletions a second and credential.
+    pub deletes_per_second: Option<NonZeroU32>,
+}
+
+/// The paces of all credentials and stores.
+#[derive(Debug)]
 pub struct Paces {
-    uploads: Mutex<HashMap<String, Arc<DefaultDirectRateLimiter>>>,
-    stores: Mutex<HashMap<String, Arc<DefaultDirectRateLimiter>>>,
+    limits: Limits,
+    replicas: Replicas,
+    credentials: Shared<Credential>,
+    stores: Shared<Limiter>,
 }
 
 /// The pace of one credential's calls to one store.
 #[derive(Clone, Debug)]
 pub struct Pace {
-    uploads: Option<Arc<DefaultDirectRateLimiter>>,
-    attaches: Arc<DefaultDirectRateLimiter>,
-    deletes: Option<Arc<DefaultDirectRateLimiter>>,
+    credential: Credential,
+    attaches: Limiter,
+}
+
+#[derive(Clone, Debug)]
+struct Credential {
+    room: Room,
+    uploads: Limiter,
+    deletes: Limiter,
 }
 
 impl Paces {
-    /// The pace of a store, used with a credential of that name. Whoever shares the credential shares its pace; no
-    /// limit where none is given.
+    /// Within these limits, which `replicas` share.
     #[must_use]
-    pub fn pace(
-        &self,
-        credential: &str,
-        store: &str,
-        uploads_per_minute: Option<u32>,
-        deletes_per_second: u32,
-    ) -> Pace {
+    pub fn new(limits: Limits, replicas: Replicas) -> Self {
+        Self { limits, replicas, credentials: Shared::default(), stores: Shared::default() }
+    }
+
+    /// The pace of a store, used with a credential of that name. Whoever shares the credential shares its pace.
+    #[must_use]
+    pub fn pace(&self, credential: &str, store: &str) -> Pace {
+        let Limits { uploads_in_flight, uploads_per_minute, attaches_per_minute, deletes_per_second } =
+            self.limits;
+        let limiter = |time, limit| Limiter::new(time, limit, self.replicas.clone());
         let minute = Duration::from_mins(1);
-        let uploads = uploads_per_minute.and_then(NonZeroU32::new);
-        let deletes = NonZeroU32::new(deletes_per_second);
         Pace {
-            uploads: uploads.map(|limit| shared(&self.uploads, credential, per(minute, limit))),
-            attaches: shared(&self.stores, store, per(minute, ATTACHES_PER_MINUTE)),
-            deletes: deletes.map(|limit| Arc::new(RateLimiter::direct(per(Duration::from_secs(1), limit)))),
+            credential: self.credentials.get(credential, || Credential {
+                room: Room::new(uploads_in_flight, self.replicas.clone()),
+                uploads: limiter(minute, uploads_per_minute),
+                deletes: limiter(Duration::from_secs(1), deletes_per_second),
+            }),
+            attaches: self.stores.get(store, || limiter(minute, attaches_per_minute)),
         }
     }
 }
 
 impl Pace {
-    /// Waits until one more file may be uploaded.
-    pub async fn upload(&self) {
-        wait(self.uploads.as_deref()).await;
+    /// Waits until one more file may be uploaded. It counts as under way until the place is given back.
+    pub async fn upload(&self) -> Place {
+        let place = self.credential.room.enter().await;
+        self.credential.uploads.wait().await;
+        place
     }
 
-    /// Waits until one more file may be attached by itself.
+    /// Waits until one more attach request may be sent.
     pub async fn attach(&self) {
-        wait(Some(&self.attaches)).await;
+        self.attaches.wait().await;
     }
 
     /// Waits until one more file may be deleted.
     pub async fn delete(&self) {
-        wait(self.deletes.as_deref()).await;
+        self.credential.deletes.wait().await;
     }
 }
 
-async fn wait(limiter: Option<&DefaultDirectRateLimiter>) {
-    if let Some(limiter) = limiter {
-        limiter.until_ready().await;
+/// So many calls in a time, evenly, with a small burst: with three processes, each call counts as three.
+#[derive(Clone, Debug)]
+struct Limiter {
+    cells: Option<Arc<DefaultDirectRateLimiter>>,
+    burst: NonZeroU32,
+    replicas: Replicas,
+}
+
+impl Limiter {
+    fn new(time: Duration, limit: Option<NonZeroU32>, replicas: Replicas) -> Self {
+        let burst = limit.map_or(BURST, |limit| BURST.min(limit));
+        let cells = limit.map(|limit| {
+            let quota = Quota::with_period(time / limit.get()).unwrap_or_else(|| Quota::per_second(limit));
+            Arc::new(RateLimiter::direct(quota.allow_burst(burst)))
+        });
+        Self { cells, burst, replicas }
+    }
+
+    async fn wait(&self) {
+        if let Some(cells) = &self.cells {
+            // No more cells than the burst has are ever asked for, so that there always will be enough.
+            _ = cells.until_n_ready(self.replicas.at_most(self.burst)).await;
+        }
     }
 }
 
-fn shared(
-    limiters: &Mutex<HashMap<String, Arc<DefaultDirectRateLimiter>>>,
-    name: &str,
-    quota: Quota,
-) -> Arc<DefaultDirectRateLimiter> {
-    let mut limiters = limiters.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(limiters.entry(name.to_owned()).or_insert_with(|| Arc::new(RateLimiter::direct(quota))))
-}
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
 
-/// `limit` calls in `time`, evenly, with a small burst.
-fn per(time: Duration, limit: NonZeroU32) -> Quota {
-    let quota = Quota::with_period(time / limit.get()).unwrap_or_else(|| Quota::per_second(limit));
-    quota.allow_burst(BURST.min(limit))
+    use super::*;
+
+    #[tokio::test]
+    async fn who_shares_a_credential_shares_its_room_and_who_shares_a_store_its_pace() {
+        let few = NonZeroU32::new(2);
+        let limits = Limits {
+            uploads_in_flight: few.unwrap(),
+            uploads_per_minute: None,
+            attaches_per_minute: few,
+            deletes_per_second: None,
+        };
+        let paces = Paces::new(limits, Replicas::default());
+        let (one, other) = (paces.pace("key", "vs_1"), paces.pace("key", "vs_2"));
+        let elsewhere = paces.pace("other key", "vs_1");
+
+        let uploads = (one.upload().now_or_never(), other.upload().now_or_never());
+        assert!(uploads.0.is_some() && uploads.1.is_some());
+        assert!(one.upload().now_or_never().is_none(), "two are under way with this key");
+        assert!(elsewhere.upload().now_or_never().is_some());
+        drop(uploads);
+        assert!(one.upload().now_or_never().is_some());
+
+        assert!(one.attach().now_or_never().is_some() && elsewhere.attach().now_or_never().is_some());
+        assert!(one.attach().now_or_never().is_none(), "two were attached to this store");
+        assert!(other.attach().now_or_never().is_some());
+    }
 }

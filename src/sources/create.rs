@@ -66,6 +66,7 @@ pub async fn create(
         fence: 0,
         lease_holder: None,
         lease_until: None,
+        last_run_at: None,
         next_sync_at: now,
         last_checked_at: None,
         last_sync_id: None,

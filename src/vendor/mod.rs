@@ -1,14 +1,17 @@
-//! What the two vendor clients share: time limits, capped answers, short repeats and a meter; no vendor's rules.
+//! What the two vendor clients share: time limits, capped answers, short repeats, a meter and room for calls at once; no
+//! vendor's rules.
 
 mod answer;
 mod headers;
 mod meter;
 mod repeat;
+mod room;
 
 use std::time::Duration;
 
 pub use answer::{Lost, RequestId};
 pub use meter::{Meter, Signals};
+pub use room::{Place, Replicas, Room, Shared};
 
 pub(crate) use answer::{Answer, receive};
 pub(crate) use repeat::{Failure, Idempotent, Repeat, repeat};

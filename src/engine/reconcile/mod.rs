@@ -144,12 +144,7 @@ impl<'a> Work<'a> {
             }
             row.total = Some(i64::try_from(store.file_counts.total).unwrap_or(i64::MAX));
         }
-        let pace = app.paces.pace(
-            &knowledge_bases::credential_name(&knowledge_base),
-            &vector_store,
-            app.settings.openai.uploads_per_minute,
-            app.settings.timing.deletes_per_second,
-        );
+        let pace = knowledge_bases::pace(app, &knowledge_base);
         let mark = knowledge_bases::owner_mark(app.installation, knowledge_base.id);
         let deadline = Instant::now() + app.settings.timing.run_deadline;
         Ok(Self { app, lease, row, knowledge_base, openai, vector_store, pace, mark, deadline })

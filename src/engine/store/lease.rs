@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect,
-    sea_query::{Expr, LockBehavior, LockType},
+    sea_query::{Expr, LockBehavior, LockType, NullOrdering, Order},
 };
 
 use super::Error;
@@ -38,7 +38,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease of one of `candidates` that nobody holds, if there is one.
+    /// Takes the lease of that of `candidates` which nobody holds and which had its last turn longest ago.
     pub(super) async fn take(
         tx: &DatabaseTransaction,
         candidates: Condition,
@@ -46,24 +46,24 @@ impl Lease {
         length: Duration,
         now: DateTime<Utc>,
     ) -> Result<Option<(Self, source::Model)>, DbErr> {
-        let free = Condition::any()
-            .add(source::Column::LeaseUntil.is_null())
-            .add(source::Column::LeaseUntil.lte(now));
-        let mut select = source::Entity::find().filter(candidates).filter(free);
+        let mut select = source::Entity::find().filter(candidates).filter(Self::is_free(now));
         if tx.get_database_backend() == sea_orm::DbBackend::Postgres {
             select = select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
-        let Some(mut source) = select.order_by_asc(source::Column::NextSyncAt).limit(1).one(tx).await? else {
-            return Ok(None);
-        };
+        let in_turn = select
+            .order_by_with_nulls(source::Column::LastRunAt, Order::Asc, NullOrdering::First)
+            .order_by_asc(source::Column::NextSyncAt);
+        let Some(mut source) = in_turn.limit(1).one(tx).await? else { return Ok(None) };
         let until = now + delta(length);
         source.fence += 1;
         source.lease_holder = Some(holder);
         source.lease_until = Some(until);
+        source.last_run_at = Some(now);
         source::Entity::update_many()
             .col_expr(source::Column::Fence, Expr::value(source.fence))
             .col_expr(source::Column::LeaseHolder, Expr::value(holder))
             .col_expr(source::Column::LeaseUntil, Expr::value(until))
+            .col_expr(source::Column::LastRunAt, Expr::value(now))
             .filter(source::Column::Id.eq(source.id))
             .exec(tx)
             .await?;
@@ -86,6 +86,11 @@ impl Lease {
         let taken = Self::take(&tx, candidates, holder, length, now).await?;
         tx.commit().await?;
         Ok(taken)
+    }
+
+    /// Sources that nobody works on.
+    pub(super) fn is_free(now: DateTime<Utc>) -> Condition {
+        Condition::any().add(source::Column::LeaseUntil.is_null()).add(source::Column::LeaseUntil.lte(now))
     }
 
     fn mine(&self) -> Condition {

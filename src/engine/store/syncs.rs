@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
 
@@ -74,10 +74,7 @@ pub async fn claim(
     now: DateTime<Utc>,
 ) -> Result<Option<Claim>, DbErr> {
     let tx = db.begin().await?;
-    let candidates = Condition::all()
-        .add(source::Column::Status.eq(SourceStatus::Active))
-        .add(source::Column::Id.is_not_in(skip.iter().copied()))
-        .add(source::Column::Id.in_subquery(due(now)));
+    let candidates = claimable(now).add(source::Column::Id.is_not_in(skip.iter().copied()));
     let Some((lease, source)) = Lease::take(&tx, candidates, holder, length, now).await? else {
         return Ok(None);
     };
@@ -122,6 +119,29 @@ pub async fn claim(
     .await?;
     tx.commit().await?;
     Ok(Some(Claim { lease, source, sync, run, observes, next_sync_at }))
+}
+
+/// Whether a source other than this has work that could begin now, and nobody at it.
+pub async fn any_waits(
+    db: &impl ConnectionTrait,
+    beside: SourceId,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let row = source::Entity::find()
+        .filter(source::Column::Id.ne(beside))
+        .filter(claimable(now))
+        .filter(Lease::is_free(now))
+        .limit(1)
+        .one(db)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Sources that may be synced and have a sync that may go on now.
+fn claimable(now: DateTime<Utc>) -> Condition {
+    Condition::all()
+        .add(source::Column::Status.eq(SourceStatus::Active))
+        .add(source::Column::Id.in_subquery(due(now)))
 }
 
 /// When a source that is observed now is due again. A plan puts that off, so that there is time to look at it, but however
@@ -313,6 +333,16 @@ pub async fn knowledge_base(
 ) -> Result<knowledge_base::Model, DbErr> {
     let row = knowledge_base::Entity::find_by_id(id).one(db).await?;
     row.ok_or_else(|| DbErr::RecordNotFound(format!("knowledge base {id}")))
+}
+
+/// How many processes ticked since then. On SQLite there is only one.
+pub async fn live_replicas(db: &Db, since: DateTime<Utc>) -> Result<u32, DbErr> {
+    if db.read().get_database_backend() == DbBackend::Sqlite {
+        return Ok(1);
+    }
+    let alive =
+        replica::Entity::find().filter(replica::Column::LastTickAt.gte(since)).count(db.read()).await?;
+    Ok(u32::try_from(alive).unwrap_or(u32::MAX))
 }
 
 /// Notes that this process ticked.

@@ -307,6 +307,7 @@ fn settings(simulator: &Simulator, database: &TestDatabase) -> Settings {
             confirm_wait: Duration::from_millis(20),
             poll_pause: Duration::from_millis(1),
             poll_pause_most: Duration::from_millis(1),
+            attaches_per_minute: 0,
             deletes_per_second: 0,
             retry_budget: Duration::ZERO,
             request_timeout: Duration::from_secs(5),

@@ -1,17 +1,16 @@
 //! Another account on the same site: it may see less, so what it does not see is a person's to decide.
 
 use simulator::Id;
-use tidegate::entity::{EvidenceKind, RestrictedPages, SourceOptions, selection::SelectionKind};
+use tidegate::entity::{EvidenceKind, selection::SelectionKind};
 
-use super::world::World;
+use super::world::{World, furnish};
 
 const BO: (&str, &str) = ("bo@example.com", "token-of-bo");
 
 /// A world of twenty pages in the store, of which the other account cannot see the first.
 async fn with_another_account() -> (World, Id, Vec<Id>, String) {
     let (world, space, pages) = World::with_pages(20).await;
-    let include = SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() };
-    world.set_options(include).await;
+    world.set_options(furnish::with_restricted()).await;
     let ada = world.simulator.account_id();
     let bo = world.simulator.confluence().add_account(BO.0, "Bo Example", BO.1);
     world.site.restrict(pages[0], &[&ada]).unwrap();

@@ -1,8 +1,11 @@
 //! Indexing at OpenAI: what fails, what is stuck, and servers that know no batches.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
-use simulator::{BatchSupport, IndexingRule, Outcome};
+use simulator::{BatchSupport, Fault, Gate, IndexingRule, Outcome};
 use tidegate::entity::{document::DocumentState, sync::SyncStatus};
+use tokio::time::timeout;
 
 use super::world::World;
 
@@ -83,9 +86,68 @@ async fn a_stuck_file_delays_nobody_and_is_given_up_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_stuck_file_keeps_nobody_back_while_others_are_uploaded() {
+    let world = World::with(|settings| {
+        settings.openai.uploads_in_flight = 1;
+        settings.timing.batch_files = 4;
+        settings.timing.batch_close_after = Duration::from_mins(10);
+    })
+    .await;
+    let space = world.site.add_space("ENG", "Engineering").unwrap();
+    let add = |n: usize| world.site.add_page(space, &format!("Page {n}"), "<p>x</p>").unwrap();
+    let pages: Vec<_> = (0..8).map(add).collect();
+    world.include_space(space).await;
+    world.simulator.openai().indexing(IndexingRule::new("Page 2", Outcome::Stuck));
+    let gate = Gate::default();
+    world.simulator.fault(Fault::on("POST", "/v1/files").skip(4).once().hold(&gate));
+
+    let meanwhile = async {
+        gate.arrived().await;
+        timeout(Duration::from_mins(1), async {
+            for page in [pages[0], pages[1], pages[3]] {
+                while world.state(page).await != DocumentState::Live {
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+        .await
+        .expect("three of the first batch are live while the fifth is still being uploaded");
+        gate.open();
+    };
+    tokio::join!(world.tick(), meanwhile);
+
+    assert_eq!(world.state(pages[2]).await, DocumentState::Indexing);
+}
+
+#[tokio::test]
+async fn a_text_that_cannot_be_indexed_is_not_uploaded_again() {
+    for code in ["unsupported_file", "invalid_file"] {
+        let (world, space, page) = World::with_a_page().await;
+        let outcome = Outcome::Failed { code: code.to_owned(), message: "no text in it".to_owned() };
+        world.simulator.openai().indexing(IndexingRule::new("Odd", outcome));
+        let odd = world.site.add_page(space, "Odd", "<p>1</p>").unwrap();
+
+        world.ticks(12).await;
+
+        let document = world.document(odd).await;
+        assert_eq!(
+            (document.state, document.reason.as_deref()),
+            (DocumentState::Failed, Some("indexing_refused"))
+        );
+        assert_eq!(world.calls().of("POST /v1/files"), 1);
+        world.holds(&[page]);
+
+        world.simulator.openai().clear_indexing();
+        world.site.edit(odd, "<p>2</p>").unwrap();
+        world.tick().await;
+        world.holds(&[page, odd]);
+    }
+}
+
+#[tokio::test]
 async fn slow_indexing_is_met_again_by_a_later_run() {
     let (world, _, page) = World::with_a_page().await;
-    world.simulator.openai().habits.indexing = std::time::Duration::from_secs(30);
+    world.simulator.openai().habits.indexing = Duration::from_secs(30);
     world.site.edit(page, "<p>New.</p>").unwrap();
 
     world.tick().await;
@@ -157,7 +219,7 @@ async fn a_text_that_openai_refuses_is_not_sent_again() {
     let refused = world.site.add_page(space, "Refused", "<p>1</p>").unwrap();
     let answer =
         r#"{"error":{"message":"Invalid file.","type":"invalid_request_error","param":null,"code":null}}"#;
-    let fault = simulator::Fault::on("POST", "/v1/files").respond(400, &[], answer);
+    let fault = Fault::on("POST", "/v1/files").respond(400, &[], answer);
     let fault = world.simulator.fault(fault);
 
     world.tick().await;
@@ -178,9 +240,7 @@ async fn a_text_that_openai_refuses_is_not_sent_again() {
 #[tokio::test]
 async fn a_file_lost_before_it_is_attached_is_uploaded_again() {
     let (world, space, page) = World::with_a_page().await;
-    world
-        .simulator
-        .fault(simulator::Fault::on("POST", "/v1/vector_stores/*/file_batches").once().status(429));
+    world.simulator.fault(Fault::on("POST", "/v1/vector_stores/*/file_batches").once().status(429));
     let new = world.site.add_page(space, "New", "<p>1</p>").unwrap();
     let other = world.site.add_page(space, "Other", "<p>2</p>").unwrap();
     world.tick().await;

@@ -8,7 +8,7 @@ use simulator::{Fault, Gate, Id, Place};
 use tidegate::{
     config::Settings,
     entity::{
-        EvidenceKind, RestrictedPages, SourceOptions,
+        EvidenceKind, SourceOptions,
         selection::SelectionKind,
         source,
         sync::{SyncMode, SyncStatus},
@@ -305,8 +305,7 @@ async fn a_large_space_is_another_accounts_once_it_has_seen_all_pieces() {
 async fn a_large_space_whose_restricted_pages_shall_leave_is_read_within_its_points() {
     let large = Large::start().await;
     let world = &large.world;
-    let include = SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() };
-    world.set_options(include).await;
+    world.set_options(furnish::with_restricted()).await;
     let (first, last) = (large.pages[0], large.pages[PAGES - 1]);
     world.site.restrict(first, &[&world.simulator.account_id()]).unwrap();
     world.site.restrict(last, &[&world.simulator.account_id()]).unwrap();

@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use simulator::{Fault, Id, IndexingRule, Kind, Outcome, Place};
 use tidegate::entity::{
-    EvidenceKind, RestrictedPages, SourceOptions,
+    EvidenceKind, SourceOptions,
     change::{ChangeKind, ChangeOutcome},
     document::DocumentState,
     selection::SelectionKind,
     sync::{SyncMode, SyncStatus},
 };
 
-use super::world::World;
+use super::world::{World, furnish};
 
 const SEARCH: &str = "/wiki/rest/api/content/search";
 const SINGLE: &str = "/wiki/rest/api/content/{id}/restriction/byOperation/read";
@@ -215,8 +215,7 @@ async fn a_source_may_include_restricted_pages() {
     world.tick().await;
     world.holds(&pages[2..]);
 
-    let include = SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() };
-    world.set_options(include).await;
+    world.set_options(furnish::with_restricted()).await;
     world.calls();
     world.tick().await;
     world.holds(&pages);
@@ -327,8 +326,7 @@ async fn a_grant_without_the_scopes_says_so_and_takes_nothing_out() {
     }
     assert_eq!(world.source().await.problem.unwrap().code, "confluence_scope_missing");
 
-    let include = SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() };
-    world.set_options(include).await;
+    world.set_options(furnish::with_restricted()).await;
     world.tick().await;
     world.holds(&[page, leaf, fresh]);
     assert_eq!(world.source().await.problem, None);

@@ -56,6 +56,43 @@ async fn sources_that_are_due_together_are_synced_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_first_load_keeps_no_other_source_waiting_for_a_slot() {
+    let (mut world, pages) = {
+        let world = World::with(|settings| {
+            settings.timing.sources_in_flight = 1;
+            settings.timing.turn = Duration::ZERO;
+        })
+        .await;
+        let space = world.site.add_space("BIG", "Everything").unwrap();
+        let add = |n: usize| world.site.add_page(space, &format!("Page {n}"), "<p>x</p>").unwrap();
+        let pages: Vec<Id> = (0..300).map(add).collect();
+        world.include_space(space).await;
+        (world, pages)
+    };
+    let large = (world.source, world.store.clone());
+    let seen = world.source().await;
+    world.wait(TimeDelta::seconds(1));
+    let (knowledge_base, store) = furnish::knowledge_base(&world.app, seen.workspace_id).await;
+    let connection = seen.connection_id.unwrap();
+    world.source =
+        furnish::source(&world.app, seen.workspace_id, knowledge_base, connection, &world.site).await;
+    world.store = store;
+    let space = world.site.add_space("SMALL", "A few pages").unwrap();
+    let few = world.site.add_page(space, "One", "<p>1</p>").unwrap();
+    world.include_space(space).await;
+
+    assert_eq!(tick::tick(&world.app).await.unwrap(), 2);
+
+    assert!(world.has(few));
+    (world.source, world.store) = large;
+    let loaded = pages.iter().filter(|page| world.has(**page)).count();
+    assert!((50..pages.len()).contains(&loaded), "the large one gave way after {loaded} pages");
+    world.ticks(6).await;
+    assert!(pages.iter().all(|page| world.has(*page)));
+    assert_eq!((world.files(), world.calls().of("POST /v1/files")), (301, 301));
+}
+
+#[tokio::test]
 async fn a_run_that_lost_its_lease_writes_nothing_more() {
     let (world, pages) = with_new_pages(60).await;
     let gate = Gate::default();

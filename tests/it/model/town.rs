@@ -11,7 +11,7 @@ use simulator::{Fault, Gate, Id, Kind, Millis, Options, Simulator, SiteHandle, S
 use tidegate::{
     app::{App, Clock},
     engine::tick,
-    entity::{RestrictedPages, SourceOptions, selection, source},
+    entity::{selection, source},
     ids::{ConnectionId, KnowledgeBaseId, SourceId, WorkspaceId},
     sources::store as sources,
 };
@@ -115,9 +115,7 @@ impl Town {
         }
         for (feeder, _) in self.feeders.iter().zip(cast.includes_restricted).filter(|(_, includes)| *includes)
         {
-            let options =
-                SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() };
-            furnish::set_options(&self.app, feeder.id, options).await;
+            furnish::set_options(&self.app, feeder.id, furnish::with_restricted()).await;
         }
         for (at, site) in self.sites.iter().enumerate() {
             // Trashing lifts what is below: nothing that is current hangs below what is not there.

@@ -9,7 +9,7 @@ use tidegate::{
     config::{AllowedHosts, Atlassian, AtlassianApp, EncryptionKey, OpenAi, Settings, Timing},
     connections::{self, Callback, Landing, NewConnection, tokens::ApiToken},
     entity::{
-        Metadata, SourceOptions,
+        Metadata, RestrictedPages, SourceOptions,
         connection::{self, ConnectionAuth, ConnectionStatus},
         connection_site,
         knowledge_base::{self, KnowledgeBaseStatus, StoreOrigin},
@@ -55,6 +55,7 @@ pub fn settings(simulator: &Simulator, database: &TestDatabase) -> Settings {
             confirm_wait: Duration::from_millis(20),
             poll_pause: Duration::from_millis(1),
             poll_pause_most: Duration::from_millis(1),
+            attaches_per_minute: 0,
             deletes_per_second: 0,
             retry_budget: none,
             request_timeout: Duration::from_secs(5),
@@ -155,6 +156,7 @@ pub async fn source(
         fence: Set(0),
         lease_holder: Set(None),
         lease_until: Set(None),
+        last_run_at: Set(None),
         next_sync_at: Set(now),
         last_checked_at: Set(None),
         last_sync_id: Set(None),
@@ -166,6 +168,11 @@ pub async fn source(
     };
     source::Entity::insert(row).exec_without_returning(app.db.write()).await.unwrap();
     id
+}
+
+/// A source that takes restricted pages, too.
+pub fn with_restricted() -> SourceOptions {
+    SourceOptions { restricted_pages: RestrictedPages::Include, ..SourceOptions::default() }
 }
 
 /// Gives a source other options.
