@@ -53,12 +53,11 @@ pub async fn serve(app: App, server: Server) -> anyhow::Result<()> {
     let http_ends = async {
         if ended != Half::Http {
             handle.stop(true).await;
-            join(http, patience, "HTTP").await?;
+            join(http, patience).await?;
         }
         anyhow::Ok(())
     };
-    let worker_ends =
-        async { if ended == Half::Worker { Ok(()) } else { join(worker, patience, "worker").await } };
+    let worker_ends = async { if ended == Half::Worker { Ok(()) } else { leave(worker, patience).await } };
     let (http_end, worker_end) = tokio::join!(http_ends, worker_ends);
     reason.and(http_end).and(worker_end)
 }
@@ -80,17 +79,29 @@ fn why<E: Into<anyhow::Error>>(ended: Result<Result<(), E>, JoinError>, half: &s
     }
 }
 
-async fn join<E>(half: JoinHandle<Result<(), E>>, patience: Duration, name: &str) -> anyhow::Result<()>
-where
-    E: Into<anyhow::Error>,
-{
-    match timeout(patience, half).await {
-        Ok(Ok(result)) => result.map_err(Into::into),
-        Ok(Err(panic)) => Err(panic).with_context(|| format!("the {name} half failed while stopping")),
-        Err(_) => {
-            Err(anyhow!("the {name} half did not stop within {}", humantime::format_duration(patience)))
-        }
-    }
+/// Lets the worker end at its next safe point, but not for longer than a supervisor waits: a call that hangs is left to the
+/// next start, as after a crash.
+async fn leave(worker: JoinHandle<anyhow::Result<()>>, patience: Duration) -> anyhow::Result<()> {
+    let Ok(ended) = timeout(patience, worker).await else {
+        tracing::warn!("a call to a vendor is still unanswered; the next start finds out what came of it");
+        return Ok(());
+    };
+    outcome(ended, "worker")
+}
+
+async fn join(http: JoinHandle<io::Result<()>>, patience: Duration) -> anyhow::Result<()> {
+    let ended = timeout(patience, http).await.with_context(|| {
+        format!("the HTTP half did not stop within {}", humantime::format_duration(patience))
+    })?;
+    outcome(ended, "HTTP")
+}
+
+fn outcome<E: Into<anyhow::Error>>(
+    ended: Result<Result<(), E>, JoinError>,
+    half: &str,
+) -> anyhow::Result<()> {
+    let ended = ended.with_context(|| format!("the {half} half failed while stopping"))?;
+    ended.map_err(Into::into)
 }
 
 async fn stop_signal() -> io::Result<()> {
