@@ -31,6 +31,7 @@ use crate::{
     documents::Listed,
     entity::{installation, replica},
     ids::{InstallationId, ReplicaId},
+    installation::store::proof::{self, ProofError},
     openai::Paces,
     seal::{SealError, Sealer},
     vendor::Replicas,
@@ -80,6 +81,9 @@ pub enum StartError {
     /// The HTTP client could not be built.
     #[error("the HTTP client cannot be built")]
     Http(#[from] reqwest::Error),
+    /// The encryption keys are not those of the database.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// The database could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -100,6 +104,7 @@ impl App {
         let db = Db::open(settings.database_url.expose_secret(), settings.timing.transaction_idle).await?;
         db.migrate().await?;
         let installation = installation(&db, clock.now()).await?;
+        proof::prove(&db, &sealer).await?;
         let replica = register(&db, clock.now()).await?;
         let replicas = Replicas::default();
         Ok(Self {
@@ -136,8 +141,12 @@ impl App {
 
 /// The installation's id, made at the first start.
 async fn installation(db: &Db, now: DateTime<Utc>) -> Result<InstallationId, DbErr> {
-    let row =
-        installation::ActiveModel { singleton: Set(1), id: Set(InstallationId::new()), created_at: Set(now) };
+    let row = installation::ActiveModel {
+        singleton: Set(1),
+        id: Set(InstallationId::new()),
+        created_at: Set(now),
+        key_proof: Set(None),
+    };
     let keep = OnConflict::column(installation::Column::Singleton).do_nothing().to_owned();
     installation::Entity::insert(row).on_conflict(keep).exec_without_returning(db.write()).await?;
     let row = installation::Entity::find().one(db.write()).await?;

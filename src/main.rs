@@ -13,14 +13,18 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use tidegate::{
-    app::{App, Clock, Db},
+    app::{App, Clock, Db, StartError},
     auth::{self, KeyOrder, NewKey, Scope},
-    config::{EncryptionKey, InvalidSettings, Settings},
+    config::{EncryptionKey, InvalidSettings, KeyFileError, Settings},
     convert,
     entity::{Metadata, workspace},
     http,
     ids::{ApiKeyId, WorkspaceId},
-    installation, server, telemetry, workspaces,
+    installation::store::{
+        self as installation,
+        proof::{self, ProofError},
+    },
+    server, telemetry, workspaces,
 };
 
 /// Keeps chosen Confluence Cloud pages in an OpenAI vector store, true within minutes.
@@ -140,7 +144,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(format_args!("tidegate: {error:#}"));
-            let wrong_settings = error.is::<InvalidSettings>();
+            let wrong_settings = error.is::<InvalidSettings>()
+                || error.is::<KeyFileError>()
+                || matches!(error.downcast_ref(), Some(StartError::Proof(ProofError::WrongKeys(_))));
             if wrong_settings { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -175,7 +181,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::NewInstallation => {
-            let id = installation::store::begin_anew(&open().await?, now()).await?;
+            let id = installation::begin_anew(&open().await?, now()).await?;
             println!(
                 "This is the installation {id} now. Its sources are paused and its connections must be authorized again."
             );
@@ -188,6 +194,9 @@ async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     telemetry::start(settings.log_format);
     let laptop = settings.is_laptop();
     if laptop {
+        if settings.lacks_key_file() && proof::needs_its_keys(&open_of(&settings).await?).await? {
+            return Err(KeyFileError::Gone(settings.key_file()).into());
+        }
         settings.complete_encryption_keys()?;
     }
     let app = App::open(settings, Clock::System).await?;
@@ -211,7 +220,10 @@ fn welcome(docs: &str, key: &SecretString) {
 
 /// The database of the settings, migrated.
 async fn open() -> anyhow::Result<Db> {
-    let settings = Settings::from_env()?;
+    open_of(&Settings::from_env()?).await
+}
+
+async fn open_of(settings: &Settings) -> anyhow::Result<Db> {
     let db = Db::open(settings.database_url.expose_secret(), settings.timing.transaction_idle).await?;
     db.migrate().await.context("the database cannot be migrated")?;
     Ok(db)

@@ -94,6 +94,12 @@ impl Sealer {
         key.cipher.decrypt(&XNonce::from(nonce), payload).map(Zeroizing::new).map_err(|_| OpenError::Damaged)
     }
 
+    /// Whether a value was sealed with the key that seals now.
+    #[must_use]
+    pub fn is_newest(&self, sealed: &[u8]) -> bool {
+        split(sealed).is_some_and(|(id, ..)| id == self.keys[0].id)
+    }
+
     /// Seals a secret text.
     #[must_use]
     pub fn seal_text(&self, aad: &str, plain: &SecretString) -> Vec<u8> {

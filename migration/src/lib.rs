@@ -19,6 +19,7 @@ mod m0012_time_documents;
 mod m0013_remember_hidden_spaces;
 mod m0014_count_spaces;
 mod m0015_take_turns;
+mod m0016_prove_keys;
 
 /// Brings a database to the newest schema, on SQLite and on PostgreSQL.
 pub struct Migrator;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_remember_hidden_spaces::Migration),
             Box::new(m0014_count_spaces::Migration),
             Box::new(m0015_take_turns::Migration),
+            Box::new(m0016_prove_keys::Migration),
         ]
     }
 }

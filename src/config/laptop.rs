@@ -21,6 +21,12 @@ pub enum KeyFileError {
     /// The disk refused.
     #[error("cannot make or read the key file {}", .0.display())]
     Io(PathBuf, #[source] io::Error),
+    /// The database is sealed with a key that is not there any more.
+    #[error(
+        "the key file {} is gone, and nothing else opens the database beside it. Put the file back, or move the database \
+         away to begin anew", .0.display()
+    )]
+    Gone(PathBuf),
     /// It holds something else.
     #[error("the key file {} {}", .0.display(), .1)]
     Damaged(PathBuf, String),
@@ -41,13 +47,24 @@ impl EncryptionKey {
 }
 
 impl Settings {
+    /// Whether the key file beside the database has to be made: nothing sets encryption keys, and it is not there.
+    #[must_use]
+    pub fn lacks_key_file(&self) -> bool {
+        self.encryption_keys.is_empty() && !self.key_file().exists()
+    }
+
+    /// The key file beside the database.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        sqlite_path(self.database_url.expose_secret()).unwrap_or_default().with_file_name(FILE_NAME)
+    }
+
     /// On a laptop without encryption keys: reads `tidegate.key` beside the database, making it first if need be.
     pub fn complete_encryption_keys(&mut self) -> Result<(), KeyFileError> {
         if !self.encryption_keys.is_empty() {
             return Ok(());
         }
-        let database = sqlite_path(self.database_url.expose_secret()).unwrap_or_default();
-        let path = database.with_file_name(FILE_NAME);
+        let path = self.key_file();
         let key = match make(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(&path)?,
             made => made.map_err(|error| KeyFileError::Io(path, error))?,

@@ -122,7 +122,9 @@ impl ApiToken {
     }
 }
 
-fn credential_of(id: ConnectionId) -> String {
+/// What the API token of a connection is sealed for.
+#[must_use]
+pub fn credential_of(id: ConnectionId) -> String {
     format!("connections.credential:{id}")
 }
 

@@ -12,6 +12,8 @@ pub struct Model {
     pub singleton: i32,
     pub id: InstallationId,
     pub created_at: DateTimeUtc,
+    /// Opens with the encryption keys of this database alone; absent before the first start.
+    pub key_proof: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

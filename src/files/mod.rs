@@ -23,7 +23,9 @@ pub enum TextError {
     Damaged(FileId, #[source] std::io::Error),
 }
 
-fn purpose(file_id: FileId) -> String {
+/// What the text of a file is sealed for.
+#[must_use]
+pub fn purpose(file_id: FileId) -> String {
     format!("file_texts.text:{file_id}")
 }
 

@@ -1,3 +1,3 @@
-//! The installation as a whole: what makes a copied database one of its own.
+//! The installation as a whole: that its keys are its own, and what makes a copied database another one.
 
 pub mod store;

@@ -82,7 +82,9 @@ fn base_url(app: &App) -> String {
     app.settings.openai.base_url.as_str().trim_end_matches('/').to_owned()
 }
 
-fn purpose(id: KnowledgeBaseId) -> String {
+/// What the key of a knowledge base is sealed for.
+#[must_use]
+pub fn purpose(id: KnowledgeBaseId) -> String {
     format!("knowledge_bases.credential:{id}")
 }
 

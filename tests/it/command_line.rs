@@ -3,7 +3,7 @@
 use std::{
     io::Write,
     path::Path,
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use crate::harness::process::{Service, tidegate};
@@ -122,6 +122,31 @@ async fn on_a_laptop_it_serves_without_settings_and_stops_when_told_to() {
     assert!(String::from_utf8_lossy(&second.stderr).contains("in use by another process"));
     assert_eq!(service.stop(), Some(0));
     assert!(told(&run(folder.path(), &["keys", "list"])).contains("bootstrap"));
+}
+
+#[test]
+fn keys_that_are_not_the_databases_are_refused_and_no_other_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let key_file = folder.join("tidegate.key");
+    let service = Service::start(tidegate(folder).stderr(Stdio::null()));
+    assert_eq!(service.stop(), Some(0));
+    let refused = |command: &mut Command| {
+        let output = command.arg("serve").output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+
+    for other in ["laptop:", "other:"] {
+        let secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let told = refused(tidegate(folder).env("TIDEGATE_ENCRYPTION_KEYS", format!("{other}{secret}")));
+        assert!(told.contains("do not open this database") && !told.contains(secret), "{told}");
+    }
+
+    std::fs::remove_file(&key_file).unwrap();
+    let told = refused(&mut tidegate(folder));
+    assert!(told.contains("tidegate.key is gone"), "{told}");
+    assert!(!key_file.exists(), "no other key is made beside the database");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The statements that turn a copy of a database into another installation.
 
+pub mod proof;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter,
@@ -25,7 +27,14 @@ pub async fn begin_anew(db: &Db, now: DateTime<Utc>) -> Result<InstallationId, D
     pause_sources(&tx, now).await?;
     forget_grants(&tx, now).await?;
     idempotency_key::Entity::delete_many().exec(&tx).await?;
-    let row = installation::ActiveModel { singleton: Set(1), id: Set(id), created_at: Set(now) };
+    // What stays sealed, such as knowledge bases' own keys, still needs the keys of the original.
+    let key_proof = installation::Entity::find().one(&tx).await?.and_then(|row| row.key_proof);
+    let row = installation::ActiveModel {
+        singleton: Set(1),
+        id: Set(id),
+        created_at: Set(now),
+        key_proof: Set(key_proof),
+    };
     installation::Entity::delete_many().exec(&tx).await?;
     installation::Entity::insert(row).exec_without_returning(&tx).await?;
     tx.commit().await?;
