@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     panic::{UnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
@@ -22,7 +23,6 @@ use super::{
     },
 };
 use crate::{
-    app::App,
     confluence::{self, Page, Status},
     convert,
     entity::{
@@ -32,7 +32,8 @@ use crate::{
         source,
     },
     files,
-    ids::{FileId, KnowledgeBaseId},
+    ids::{FileId, InstallationId, KnowledgeBaseId},
+    seal::Sealer,
 };
 
 /// A rendering larger than this is not uploaded.
@@ -144,7 +145,8 @@ type Ready = (Item, Box<Page>, String);
 async fn convert_all(run: &Run, pages: Vec<Ready>) -> Result<Vec<Outcome>, Stop> {
     let source = run.source().clone();
     let converter = Converter {
-        app: run.app.clone(),
+        sealer: Arc::clone(&run.app.sealer),
+        installation: run.app.installation,
         knowledge_base: run.knowledge_base.id,
         site_url: format!("{}/wiki", source.site_url.trim_end_matches('/')),
         source,
@@ -155,9 +157,10 @@ async fn convert_all(run: &Run, pages: Vec<Ready>) -> Result<Vec<Outcome>, Stop>
         .map_err(|error| Stop::pause("conversion_failed", format!("The converter failed: {error}."), None))
 }
 
-/// What all pages of a run are converted with.
+/// What all pages of a run are converted with. It holds no database: a conversion may outlive its run.
 struct Converter {
-    app: App,
+    sealer: Arc<Sealer>,
+    installation: InstallationId,
     source: source::Model,
     knowledge_base: KnowledgeBaseId,
     site_url: String,
@@ -188,7 +191,7 @@ impl Converter {
         let sha256 = Sha256::digest(text.as_bytes()).to_vec();
         if let Some(live) = item.live.as_ref().filter(|live| live.sha256 == sha256) {
             // A file that was taken up came without its text.
-            let kept = || Some((live.id, files::pack(&self.app.sealer, live.id, &text).ok()?));
+            let kept = || Some((live.id, files::pack(&self.sealer, live.id, &text).ok()?));
             let kept = if live.sent_at.is_none() { kept() } else { None };
             return Outcome::Touched(item, version, kept);
         }
@@ -206,7 +209,7 @@ impl Converter {
     /// The row of a new file, and its text.
     fn upload(&self, item: Item, page: &Page, text: String, sha256: Vec<u8>) -> Outcome {
         let id = FileId::new();
-        let packed = match files::pack(&self.app.sealer, id, &text) {
+        let packed = match files::pack(&self.sealer, id, &text) {
             Ok(packed) => packed,
             Err(error) => return Outcome::Failed(item, Failure::passing("cannot_pack", error.to_string())),
         };
@@ -217,7 +220,7 @@ impl Converter {
             knowledge_base_id: self.knowledge_base,
             role: FileRole::Candidate,
             stage: FileStage::Uploading,
-            file_name: file_name::of(&page.title, &page.id, self.app.installation, id),
+            file_name: file_name::of(&page.title, &page.id, self.installation, id),
             openai_file_id: None,
             batch_id: None,
             sha256,
