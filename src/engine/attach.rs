@@ -111,8 +111,7 @@ async fn record(run: &Run, group: Vec<Sent>, ready: &mut Vec<Ready>) -> Result<(
             }
             Sent::Refused(file, message) => {
                 let message = format!("OpenAI refuses the text: {message}");
-                let mut failure = Failure::lasting("refused_by_openai", message, file.version);
-                failure.refused = Some(file.sha256);
+                let failure = Failure::of_text("refused_by_openai", message, &file);
                 unsent.push(file.id);
                 outcomes::failed(&tx, &[file.document_id], &failure, now).await?;
                 lines.push(Line::of(file.document_id, ChangeKind::Create, ChangeOutcome::Failed));

@@ -112,8 +112,7 @@ async fn look(run: &Run, id: BatchId, partly: bool) -> Result<bool, Stop> {
                 lost.push((file, failure));
             }
             Some(State::Refused(message)) => {
-                let mut failure = Failure::lasting("indexing_refused", message, file.version);
-                failure.refused = Some(file.sha256.clone());
+                let failure = Failure::of_text("indexing_refused", message, &file);
                 lost.push((file, failure));
             }
             None if run.now() >= batch.deadline_at => {

@@ -82,8 +82,11 @@ async fn run(app: &App, claim: Claim) -> Result<(), Stop> {
     };
     budget::book(&run).await?;
     let candidates = files::candidate_count(app.db.read(), run.source().id).await?;
-    let batches = files::open_batches(app.db.read(), run.source().id).await?;
-    let indexing_since = batches.first().map(|batch| batch.sent_at);
+    let indexing_since = if candidates > 0 {
+        files::open_batches(app.db.read(), run.source().id).await?.first().map(|batch| batch.sent_at)
+    } else {
+        None
+    };
     if let Some(Stop::Failed { problem, knowledge_base: true }) = &stop {
         knowledge_bases::store::block(app.db.write(), run.knowledge_base.id, problem.clone(), run.now())
             .await?;

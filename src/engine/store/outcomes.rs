@@ -12,6 +12,7 @@ use crate::{
     entity::{
         Evidence, EvidenceKind,
         document::{self, DocumentState, Work},
+        file,
     },
     ids::DocumentId,
 };
@@ -45,6 +46,12 @@ impl Failure {
     #[must_use]
     pub fn lasting(reason: &'static str, message: impl Into<String>, version: i64) -> Self {
         Self { reason, message: message.into(), lasting: Some(version), refused: None }
+    }
+
+    /// A failure of a file's text for good: no version with the same text is sent again.
+    #[must_use]
+    pub fn of_text(reason: &'static str, message: impl Into<String>, file: &file::Model) -> Self {
+        Self { refused: Some(file.sha256.clone()), ..Self::lasting(reason, message, file.version) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
@@ -337,7 +337,7 @@ pub async fn knowledge_base(
 
 /// How many processes ticked since then. On SQLite there is only one.
 pub async fn live_replicas(db: &Db, since: DateTime<Utc>) -> Result<u32, DbErr> {
-    if db.read().get_database_backend() == DbBackend::Sqlite {
+    if db.is_sqlite() {
         return Ok(1);
     }
     let alive =

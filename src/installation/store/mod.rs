@@ -28,7 +28,7 @@ pub async fn begin_anew(db: &Db, now: DateTime<Utc>) -> Result<InstallationId, D
     forget_grants(&tx, now).await?;
     idempotency_key::Entity::delete_many().exec(&tx).await?;
     // What stays sealed, such as knowledge bases' own keys, still needs the keys of the original.
-    let key_proof = installation::Entity::find().one(&tx).await?.and_then(|row| row.key_proof);
+    let key_proof = proof::key_proof(&tx).await?;
     let row = installation::ActiveModel {
         singleton: Set(1),
         id: Set(id),

@@ -2,9 +2,10 @@
 //!
 //! * The first start seals it; every later one opens it before anything else is done.
 //! * A database from before there was a proof is judged by what is sealed in it.
-//! * Once another key seals, the proof is sealed anew, so that the old key can be taken from the list.
+//! * Once another key seals, the proof is sealed anew. It is the only thing that is: all else that the old key sealed needs
+//!   that key still, and the proof does not tell whether it is listed.
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
 
 use crate::{
     app::Db,
@@ -34,8 +35,7 @@ pub enum ProofError {
 /// Refuses keys that do not open what the database holds; leaves the proof for the next start.
 pub async fn prove(db: &Db, sealer: &Sealer) -> Result<(), ProofError> {
     loop {
-        let row = installation::Entity::find().one(db.write()).await?;
-        let proof = row.and_then(|row| row.key_proof);
+        let proof = key_proof(db.write()).await?;
         let sealed = match &proof {
             Some(proof) => vec![(PURPOSE.to_owned(), proof.clone())],
             None => samples(db).await?,
@@ -61,8 +61,12 @@ pub async fn prove(db: &Db, sealer: &Sealer) -> Result<(), ProofError> {
 
 /// Whether anything in the database is sealed, so that only its own keys are of use.
 pub async fn needs_its_keys(db: &Db) -> Result<bool, DbErr> {
-    let row = installation::Entity::find().one(db.read()).await?;
-    Ok(row.is_some_and(|row| row.key_proof.is_some()) || !samples(db).await?.is_empty())
+    Ok(key_proof(db.read()).await?.is_some() || !samples(db).await?.is_empty())
+}
+
+/// The proof, if there was a start before.
+pub(super) async fn key_proof(db: &impl ConnectionTrait) -> Result<Option<Vec<u8>>, DbErr> {
+    Ok(installation::Entity::find().one(db).await?.and_then(|row| row.key_proof))
 }
 
 /// One sealed value of each kind that lasts, with its purpose.

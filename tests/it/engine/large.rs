@@ -197,7 +197,7 @@ async fn a_cursor_that_is_stale_begins_the_listing_anew_and_loses_nothing() {
             large.tick().await;
         }
     }
-    assert_eq!(large.listed(), before + PAGES as u64, "now, for another round may begin before all is loaded");
+    assert_eq!(large.listed(), before + PAGES as u64, "before another round begins");
     large.finish().await;
     large.world.holds(&large.pages);
     assert_eq!(large.world.simulator.calls().bodies, PAGES as u64, "nothing is loaded twice");
@@ -335,16 +335,13 @@ async fn a_large_space_whose_restricted_pages_shall_leave_is_read_within_its_poi
 async fn a_small_source_of_the_same_app_is_served_beside_a_large_first_load() {
     let mut large = Large::start().await;
     large.tick().await;
-    let (big, seen) = (large.world.source, large.world.source().await);
+    let seen = large.world.source().await;
     let small = large.world.site.add_space("OPS", "Operations").unwrap();
     let add = |n: usize| large.world.site.add_page(small, &format!("Rota {n}"), "<p>x</p>").unwrap();
     let mut rotas: Vec<Id> = (0..60).map(add).collect();
     let (app, site) = (&large.world.app, &large.world.site);
     let connection = furnish::connect_by_oauth(app, &large.world.simulator, site, seen.workspace_id).await;
-    let (knowledge_base, store) = furnish::knowledge_base(app, seen.workspace_id).await;
-    let source = furnish::source(app, seen.workspace_id, knowledge_base, connection, site).await;
-    let first = std::mem::replace(&mut large.world.store, store);
-    large.world.source = source;
+    let (big, first) = large.world.add_source(seen.workspace_id, connection).await;
     large.world.include_space(small).await;
 
     large.tick().await;

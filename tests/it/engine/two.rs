@@ -13,7 +13,7 @@ use tidegate::{
 };
 use tokio::time::timeout;
 
-use super::world::{World, furnish};
+use super::world::World;
 use crate::database::on_a_server;
 
 async fn with_new_pages(count: usize) -> (World, Vec<Id>) {
@@ -42,10 +42,7 @@ async fn sources_that_are_due_together_are_synced_side_by_side() {
     let (mut world, pages) = with_new_pages(20).await;
     let seen = world.source().await;
     for _ in 0..3 {
-        let (knowledge_base, _) = furnish::knowledge_base(&world.app, seen.workspace_id).await;
-        let connection = seen.connection_id.unwrap();
-        world.source =
-            furnish::source(&world.app, seen.workspace_id, knowledge_base, connection, &world.site).await;
+        world.add_source(seen.workspace_id, seen.connection_id.unwrap()).await;
         world.include_space(world.site.node(pages[0]).unwrap().space).await;
     }
 
@@ -57,26 +54,18 @@ async fn sources_that_are_due_together_are_synced_side_by_side() {
 
 #[tokio::test]
 async fn a_first_load_keeps_no_other_source_waiting_for_a_slot() {
-    let (mut world, pages) = {
-        let world = World::with(|settings| {
-            settings.timing.sources_in_flight = 1;
-            settings.timing.turn = Duration::ZERO;
-        })
-        .await;
-        let space = world.site.add_space("BIG", "Everything").unwrap();
-        let add = |n: usize| world.site.add_page(space, &format!("Page {n}"), "<p>x</p>").unwrap();
-        let pages: Vec<Id> = (0..300).map(add).collect();
-        world.include_space(space).await;
-        (world, pages)
-    };
-    let large = (world.source, world.store.clone());
+    let mut world = World::with(|settings| {
+        settings.timing.sources_in_flight = 1;
+        settings.timing.turn = Duration::ZERO;
+    })
+    .await;
+    let space = world.site.add_space("BIG", "Everything").unwrap();
+    let add = |n: usize| world.site.add_page(space, &format!("Page {n}"), "<p>x</p>").unwrap();
+    let pages: Vec<Id> = (0..300).map(add).collect();
+    world.include_space(space).await;
     let seen = world.source().await;
     world.wait(TimeDelta::seconds(1));
-    let (knowledge_base, store) = furnish::knowledge_base(&world.app, seen.workspace_id).await;
-    let connection = seen.connection_id.unwrap();
-    world.source =
-        furnish::source(&world.app, seen.workspace_id, knowledge_base, connection, &world.site).await;
-    world.store = store;
+    let large = world.add_source(seen.workspace_id, seen.connection_id.unwrap()).await;
     let space = world.site.add_space("SMALL", "A few pages").unwrap();
     let few = world.site.add_page(space, "One", "<p>1</p>").unwrap();
     world.include_space(space).await;

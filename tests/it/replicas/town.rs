@@ -68,17 +68,13 @@ async fn feed(world: &mut World, wiki: &Wiki) -> Vec<Feeder> {
         let all =
             [(by_token, &wiki.spaces[..]), (by_grant, &wiki.spaces[..1]), (by_grant, &wiki.spaces[1..])];
         for (connection, spaces) in all {
-            let mut store = world.store.clone();
             if !feeders.is_empty() {
-                let (knowledge_base, made) = furnish::knowledge_base(&world.app, workspace).await;
-                store = made;
-                world.source =
-                    furnish::source(&world.app, workspace, knowledge_base, connection, &world.site).await;
+                world.add_source(workspace, connection).await;
             }
             for space in spaces {
                 world.include_space(*space).await;
             }
-            feeders.push(Feeder { store, spaces: spaces.to_vec() });
+            feeders.push(Feeder { store: world.store.clone(), spaces: spaces.to_vec() });
         }
     }
     feeders

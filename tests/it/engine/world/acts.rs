@@ -10,7 +10,7 @@ use tidegate::{
         source,
         sync::{self, SyncMode, SyncTrigger},
     },
-    ids::{SelectionId, SyncId},
+    ids::{ConnectionId, SelectionId, SourceId, SyncId, WorkspaceId},
     knowledge_bases,
     openai::{self, Attributes},
     sources::store::{self as sources, Edit, Patch},
@@ -52,6 +52,17 @@ impl World {
 
     pub async fn include_space(&self, id: Id) -> SelectionId {
         self.include(SelectionKind::Space, id).await
+    }
+
+    /// Adds a source of the site with a store of its own, and goes on with these; answers those before.
+    pub async fn add_source(
+        &mut self,
+        workspace: WorkspaceId,
+        connection: ConnectionId,
+    ) -> (SourceId, String) {
+        let (knowledge_base, store) = furnish::knowledge_base(&self.app, workspace).await;
+        let source = furnish::source(&self.app, workspace, knowledge_base, connection, &self.site).await;
+        (std::mem::replace(&mut self.source, source), std::mem::replace(&mut self.store, store))
     }
 
     pub async fn deselect(&self, selection: SelectionId) {
