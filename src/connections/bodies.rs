@@ -158,7 +158,7 @@ fn check_end_user(check: &mut Check, end_user: Option<&str>) {
 #[serde(deny_unknown_fields)]
 pub struct ReconnectConnection {
     /// Where the browser goes afterwards (OAuth).
-    #[schema(format = Uri)]
+    #[schema(format = Uri, examples("https://app.example.com/connected"))]
     pub return_url: Option<String>,
     /// The person on whose behalf a program begins (OAuth).
     #[schema(min_length = 1, max_length = 255)]
@@ -242,6 +242,7 @@ impl From<Site> for SiteItem {
 /// The Atlassian account behind a connection.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AccountView {
+    #[schema(examples("712020:8d1c4f5e-2a7b-4c90-b1de-77a01f3c2e5d"))]
     pub id: String,
     #[schema(examples("Ada Example"))]
     pub name: Option<String>,
@@ -252,6 +253,7 @@ pub struct AccountView {
 pub struct AttemptView {
     /// `pending`: nobody has come back from Atlassian; `authorized`: it waits for the code.
     pub status: AttemptStatus,
+    #[schema(examples("2026-03-04T09:25:00Z"))]
     pub expires_at: DateTime<Utc>,
 }
 
@@ -330,6 +332,9 @@ pub struct ForgottenView {
     #[schema(examples("https://id.atlassian.com/manage-profile/apps"))]
     pub revoke_at: &'static str,
     /// The same in a sentence.
+    #[schema(examples(
+        "Tidegate has forgotten its tokens. What Atlassian remembers of it is taken back on that page."
+    ))]
     pub message: &'static str,
 }
 

@@ -28,18 +28,25 @@ pub async fn found(app: &App, workspace_id: WorkspaceId, id: DocumentId) -> Resu
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StateCounts {
     /// Wanted, not in the store yet.
+    #[schema(examples(2))]
     pub pending: u64,
     /// Uploaded; OpenAI is indexing them.
+    #[schema(examples(1))]
     pub indexing: u64,
     /// In the store.
+    #[schema(examples(745))]
     pub live: u64,
     /// In the store, but Confluence no longer shows them.
+    #[schema(examples(0))]
     pub suspect: u64,
     /// Not uploaded, each for a reason.
+    #[schema(examples(3))]
     pub skipped: u64,
     /// Not (or not newly) in the store; they are tried again.
+    #[schema(examples(0))]
     pub failed: u64,
     /// Taken out of the store, and still listed.
+    #[schema(examples(12))]
     pub removed: u64,
 }
 

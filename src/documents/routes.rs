@@ -47,10 +47,10 @@ struct Document {
     #[schema(examples("32770"))]
     space_id: String,
     /// The page or folder above it.
+    #[schema(examples("98304"))]
     parent_id: Option<String>,
     state: DocumentState,
-    /// A stable word for why it is in that state.
-    #[schema(examples("empty"))]
+    /// A stable word for why it is in that state, such as `empty` or `indexing_failed`.
     reason: Option<String>,
     /// The same for a person.
     message: Option<String>,
@@ -66,8 +66,10 @@ struct Document {
     /// When the newest version was made, by Confluence's clock.
     edited_at: DateTime<Utc>,
     /// When Tidegate saw it.
+    #[schema(examples("2026-03-04T09:16:02Z"))]
     detected_at: DateTime<Utc>,
     /// When it could first be found in the vector store; `null` while it cannot.
+    #[schema(examples("2026-03-04T09:16:34Z"))]
     searchable_at: Option<DateTime<Utc>>,
     /// From edited to searchable.
     #[schema(examples(94))]
@@ -122,13 +124,16 @@ struct DocumentDetails {
     #[schema(examples(4312))]
     bytes: Option<i64>,
     /// When it was last seen where it should be.
+    #[schema(examples("2026-03-04T09:16:02Z"))]
     verified_at: Option<DateTime<Utc>>,
     /// What proves that it must leave, or makes it suspect.
     evidence: Option<Evidence>,
     /// How often it failed in a row.
     #[schema(examples(0))]
     failures: i32,
+    #[schema(examples("2025-11-20T07:41:10Z"))]
     created_at: DateTime<Utc>,
+    #[schema(examples("2026-03-04T09:16:34Z"))]
     updated_at: DateTime<Utc>,
 }
 

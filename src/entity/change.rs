@@ -27,6 +27,7 @@ pub enum ChangeKind {
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("created"))]
 pub enum ChangeOutcome {
     /// A plan's: nothing was done.
     Planned,

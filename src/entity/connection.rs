@@ -26,6 +26,7 @@ pub enum ConnectionAuth {
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("active"))]
 pub enum ConnectionStatus {
     /// Nobody has come back from Atlassian yet.
     Pending,

@@ -13,6 +13,7 @@ use crate::ids::{DocumentId, SelectionId, SourceId, WorkspaceId};
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("live"))]
 pub enum DocumentState {
     /// Wanted, not in the store yet.
     Pending,

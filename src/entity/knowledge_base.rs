@@ -26,6 +26,7 @@ pub enum StoreOrigin {
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("active"))]
 pub enum KnowledgeBaseStatus {
     /// The store is being made, or its making is being checked.
     Creating,

@@ -26,6 +26,7 @@ pub enum ReconcileKind {
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("daily"))]
 pub enum ReconcileTrigger {
     /// A day had passed since the last.
     Daily,
@@ -40,6 +41,7 @@ pub enum ReconcileTrigger {
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("running"))]
 pub enum ReconcileStatus {
     Queued,
     Running,
@@ -64,6 +66,7 @@ impl ReconcileStatus {
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("list"))]
 pub enum ReconcileStep {
     Queued,
     /// Reads the store's own list.

@@ -12,6 +12,7 @@ use crate::ids::{SelectionId, SourceId};
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("page_tree"))]
 pub enum SelectionKind {
     Page,
     /// A page and everything below it.

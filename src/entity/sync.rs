@@ -41,6 +41,7 @@ pub enum SyncMode {
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("running"))]
 pub enum SyncStatus {
     Queued,
     Running,
@@ -60,6 +61,7 @@ pub enum SyncStatus {
 )]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[schema(examples("apply"))]
 pub enum SyncStep {
     Queued,
     Observe,

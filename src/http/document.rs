@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::StatusCode;
 use utoipa::{
     ToSchema,
     openapi::{
@@ -17,7 +18,10 @@ use utoipa::{
     },
 };
 
-use super::problem::{self, Kind, ProblemDetails};
+use super::{
+    examples,
+    problem::{self, Kind, ProblemDetails},
+};
 
 /// The groups of operations, in the order in which a newcomer meets them.
 const TAGS: &[(&str, &str)] = &[
@@ -78,6 +82,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         let with_id = path.contains('{');
         operations(item).for_each(|operation| complete_operation(operation, with_id));
     }
+    examples::complete(&mut document);
     document
 }
 
@@ -95,7 +100,7 @@ fn tags(document: &OpenApi) -> Vec<Tag> {
         .collect()
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let methods = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
     methods.into_iter().flatten()
 }
@@ -149,7 +154,8 @@ fn complete_response(status: &str, response: &mut Response) {
         response.headers.entry("Location".to_owned()).or_insert_with(|| location.into());
     }
     if status >= "400" && response.content.is_empty() {
-        response.content.insert(problem::CONTENT_TYPE.to_owned(), problem_content(None).into());
+        let content = problem_content(status, &response.description);
+        response.content.insert(problem::CONTENT_TYPE.to_owned(), content.into());
     }
 }
 
@@ -162,9 +168,18 @@ fn text_header(description: &str) -> utoipa::openapi::Header {
     HeaderBuilder::new().schema(Some(text)).description(Some(description)).build()
 }
 
-fn problem_content(example: Option<serde_json::Value>) -> Content {
+/// A problem as one operation answers it: of the first kind that its description names, or else what the status says.
+fn problem_content(status: &str, description: &str) -> Content {
+    let status = StatusCode::from_bytes(status.as_bytes()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let of_status = |kind: &Kind| kind.parts().0 == status;
+    let named = description.split('`').skip(1).step_by(2).find_map(Kind::of_code).filter(of_status);
+    let kind = named.unwrap_or_else(|| Kind::of_status(status));
+    content_of(examples::of_problem(kind, &format!("{}.", kind.parts().2)))
+}
+
+fn content_of(problem: serde_json::Value) -> Content {
     let mut content = Content::new(Some(Ref::from_schema_name(ProblemDetails::name())));
-    content.example = example;
+    content.example = Some(problem);
     content
 }
 
@@ -259,21 +274,9 @@ impl Shared {
     }
 
     fn response(&self) -> Response {
-        let (status, code, title) = self.kind.parts();
-        let mut example = serde_json::json!({
-            "type": format!("urn:tidegate:problem:{code}"),
-            "title": title,
-            "status": status.as_u16(),
-            "detail": self.detail,
-            "code": code,
-            "request_id": "019ab2c4d5e67f8091a2b3c4d5e6f708",
-        });
-        if self.kind == Kind::ValidationFailed {
-            example["errors"] = serde_json::json!([{ "pointer": "/name", "code": "required", "message": "`name` is required." }]);
-        }
         let mut response = ResponseBuilder::new()
             .description(self.description)
-            .content(problem::CONTENT_TYPE, problem_content(Some(example)))
+            .content(problem::CONTENT_TYPE, content_of(examples::of_problem(self.kind, self.detail)))
             .build();
         complete_response(&self.status().to_string(), &mut response);
         if self.kind == Kind::Unavailable {

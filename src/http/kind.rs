@@ -1,9 +1,10 @@
 //! The kinds of problems: the one place that gives each its status, its public code and its title.
 
 use actix_web::http::StatusCode;
+use strum::{EnumIter, IntoEnumIterator};
 
 /// Every kind of problem that the API knows. Its code is public: clients match on it, so a name is never changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter)]
 pub enum Kind {
     BadRequest,
     MalformedJson,
@@ -131,6 +132,12 @@ impl Kind {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "The service cannot answer just now")
             }
         }
+    }
+
+    /// The kind with a public code.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::iter().find(|kind| kind.parts().1 == code)
     }
 
     /// The kind that stands for an error of a library that only has a status.

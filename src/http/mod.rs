@@ -41,6 +41,7 @@ pub mod docs;
 pub mod document;
 pub mod edge;
 pub mod etag;
+mod examples;
 pub mod fallback;
 pub mod health;
 pub mod idempotency;

@@ -25,6 +25,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["confluence/", "openai/", "vendor/", "connections/oauth.rs", "app.rs"]),
     ("oauth2", &["connections/oauth.rs"]),
     ("jsonwebtoken", &["auth/"]),
+    ("strum", &["http/kind.rs"]),
     ("subtle", &["auth/", "connections/"]),
     ("chacha20poly1305", &["seal.rs"]),
     ("hkdf", &["seal.rs"]),

@@ -119,6 +119,34 @@ fn every_answer_is_described_and_every_failure_is_a_problem() {
     }
 }
 
+#[test]
+fn every_body_and_answer_shows_a_valid_example() {
+    let document = document();
+    let validate = |name: &str, schema: &Value, example: &Value| {
+        let schema = json!({ "allOf": [schema], "components": document["components"] });
+        let validator =
+            jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
+        let errors: Vec<_> = validator.iter_errors(example).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:#?}");
+    };
+    let mut contents = 0;
+    for operation in operations(&document) {
+        let answers = operation.value["responses"].as_object().unwrap().iter();
+        let parts = answers.chain(operation.value.get("requestBody").map(|body| (&operation.method, body)));
+        for (part, value) in parts {
+            let reference = value["$ref"].as_str();
+            let value = reference.map_or(value, |reference| document.pointer(&reference[1..]).unwrap());
+            for (kind, content) in value["content"].as_object().into_iter().flatten() {
+                let name = format!("{} {part} {kind}", operation.name());
+                let example = content.get("example").unwrap_or_else(|| panic!("{name} shows no example"));
+                validate(&name, &content["schema"], example);
+                contents += 1;
+            }
+        }
+    }
+    assert!(contents > 100, "{contents}");
+}
+
 #[tokio::test]
 async fn nothing_answers_without_the_key_and_scope_that_it_declares() {
     let tidegate = TestApp::start().await;

@@ -89,6 +89,7 @@ struct Limits {
 struct AtlassianRegistration {
     #[schema(examples("http://localhost:8080/v1/oauth/callback"))]
     redirect_uri: String,
+    #[schema(examples("read:page:confluence"))]
     scopes: Vec<String>,
 }
 

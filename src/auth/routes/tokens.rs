@@ -65,13 +65,18 @@ impl CreateToken {
 #[derive(Serialize, ToSchema)]
 struct CreatedToken {
     /// What the person's browser sends as `Authorization: Bearer …`; a JWT, to be treated as opaque.
+    #[schema(examples(
+        "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiSldUIn0.eyJzdWIiOiJ1c2VyLTQ3MTEifQ.c2lnbmF0dXJl"
+    ))]
     token: String,
     /// Always `Bearer`.
     #[schema(examples("Bearer"))]
     token_type: &'static str,
+    #[schema(examples("user-4711"))]
     end_user: String,
     scopes: Vec<Scope>,
     /// When it ends, unless its key ends before.
+    #[schema(examples("2026-03-04T09:30:00Z"))]
     expires_at: DateTime<Utc>,
 }
 

@@ -45,6 +45,7 @@ pub struct SpaceItem {
     #[serde(rename = "type")]
     #[schema(examples("global"))]
     pub kind: Option<String>,
+    #[schema(examples("https://acme.atlassian.net/wiki/spaces/ENG"))]
     pub url: String,
 }
 
@@ -59,13 +60,18 @@ pub struct NodeItem {
     #[schema(examples("page"))]
     pub kind: String,
     /// The node above it; `null` at the top of a space.
+    #[schema(examples("98304"))]
     pub parent_id: Option<String>,
+    #[schema(examples("65537"))]
     pub space_id: Option<String>,
     /// Whether there is something below it; `null` when that is not known yet: ask with its id as `parent_id`.
+    #[schema(examples(true))]
     pub has_children: Option<bool>,
     /// Whether it can be chosen in a selection.
+    #[schema(examples(true))]
     pub selectable: bool,
     /// Where people read it, if it has an address of its own.
+    #[schema(examples("https://acme.atlassian.net/wiki/spaces/ENG/pages/98306"))]
     pub url: Option<String>,
 }
 

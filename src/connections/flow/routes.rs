@@ -33,7 +33,7 @@ pub fn configure(config: &mut ServiceConfig) {
     security(()),
     params(FinishOauth),
     responses(
-        (status = 200, description = "A page with the code, or with what went wrong.", body = String, content_type = "text/html"),
+        (status = 200, description = "A page with the code, or with what went wrong.", body = String, content_type = "text/html", example = json!("<!doctype html><title>Connected</title><p>Copy this code …</p>")),
         (status = 303, description = "To the `return_url`."),
     ),
 )]

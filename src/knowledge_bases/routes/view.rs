@@ -35,6 +35,7 @@ pub struct KnowledgeBase {
     /// How many documents of all its sources are in each state.
     documents: StateCounts,
     /// When the store was last compared with what is known of it, from end to end.
+    #[schema(examples("2026-03-04T03:00:12Z"))]
     last_reconciled_at: Option<DateTime<Utc>>,
     external_id: Option<String>,
     metadata: Metadata,
@@ -66,7 +67,7 @@ enum CredentialKind {
 struct FileSearchTool {
     #[schema(examples("file_search"))]
     r#type: &'static str,
-    #[schema(examples(json!(["vs_68f0a1b2c3d4819190abcdef"])))]
+    #[schema(examples("vs_68f0a1b2c3d4819190abcdef"))]
     vector_store_ids: Vec<String>,
 }
 

@@ -42,6 +42,7 @@ pub struct Reconcile {
     /// It waits until then, because a vendor asked for it or because files are being indexed.
     not_before: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+    #[schema(examples("2026-03-04T09:15:01Z"))]
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
 }
@@ -50,6 +51,7 @@ pub struct Reconcile {
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct Findings {
     /// Live files that are not in the store.
+    #[schema(examples(2))]
     missing: i64,
     /// Live files that cannot be searched any more.
     broken: i64,
@@ -64,12 +66,14 @@ struct Findings {
     /// Files of ours in the account, but in no store.
     stray: i64,
     /// Of all these, what has been put right.
+    #[schema(examples(2))]
     repaired: i64,
     /// Of all these, removals that wait for a person.
     held: i64,
     /// Of all these, what a later reconcile decides.
     waiting: i64,
     /// Files of others in the store: left alone.
+    #[schema(examples(14))]
     foreign: i64,
     /// Files that a person kept when their source was deleted: left alone.
     kept: i64,

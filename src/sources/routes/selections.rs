@@ -45,6 +45,7 @@ struct Selection {
     problem_since: Option<DateTime<Utc>>,
     /// Since when each of its pages has been looked for. A space too large to be listed at once is as old as the piece of it
     /// that was listed longest ago.
+    #[schema(examples("2026-03-04T09:15:02Z"))]
     verified_at: Option<DateTime<Utc>>,
 }
 

@@ -42,8 +42,10 @@ pub struct Source {
     /// The last sync that found something to do and is finished.
     last_sync_id: Option<SyncId>,
     /// When it is due; `null` unless it is active.
+    #[schema(examples("2026-03-04T09:20:00Z"))]
     next_sync_at: Option<DateTime<Utc>>,
     /// When Confluence was last asked.
+    #[schema(examples("2026-03-04T09:15:02Z"))]
     last_checked_at: Option<DateTime<Utc>>,
     /// Removals that wait for a person.
     held_plan: Option<HeldPlan>,

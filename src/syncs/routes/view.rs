@@ -32,6 +32,7 @@ pub struct Sync {
     /// What came of them.
     counts: Counts,
     /// When it will be finished at the speed it has had; `null` unless it is running.
+    #[schema(examples("2026-03-04T09:16:40Z"))]
     eta: Option<DateTime<Utc>>,
     /// Whether it was asked to stop and has not yet.
     cancel_requested: bool,
@@ -46,6 +47,7 @@ pub struct Sync {
     /// The approved plan that it applies.
     applies: Option<SyncId>,
     created_at: DateTime<Utc>,
+    #[schema(examples("2026-03-04T09:15:01Z"))]
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
 }
@@ -90,8 +92,7 @@ pub struct Change {
     title: String,
     kind: ChangeKind,
     outcome: ChangeOutcome,
-    /// A stable word for why.
-    #[schema(examples("trashed"))]
+    /// A stable word for why, such as `trashed`.
     reason: Option<String>,
     /// What proves that it must leave, or makes it suspect; given for removals that are held, too.
     evidence: Option<Evidence>,
