@@ -8,7 +8,7 @@
 //!   piece, at every tick.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -31,6 +31,9 @@ const SHARE_PERCENT: u32 = 70;
 const WALL_PERCENT: u64 = 90;
 /// A run may always load so much: a few new pages are no first load.
 const LEAST_ALLOWANCE: u64 = 51;
+/// And so much where the vendor says that most points are used up: an edit is never held back, and a page that somebody
+/// just wrote need not wait for the next hour.
+pub const SCARCE_ALLOWANCE: u64 = 10;
 const SECONDS_AN_HOUR: u32 = 3_600;
 
 /// Nodes above documents that are read again at each tick, however few there are.
@@ -70,6 +73,8 @@ struct Limit {
     interval: TimeDelta,
     /// Points that this run may spend on first loads and listings.
     allowance: u64,
+    /// Scopes that are not loaded yet: the points go to that first, before anything in them is verified again.
+    loading: HashSet<SelectionId>,
     /// What a page costs that is loaded for the first time.
     points_of_a_load: u64,
     /// Whether the app's quota for this hour is nearly used up.
@@ -114,6 +119,7 @@ impl Budget {
             rate,
             interval,
             allowance: run.allowance.unwrap_or(u64::MAX),
+            loading: store::documents::loading(db, run.source().id).await?,
             points_of_a_load: run.points_of_a_load(),
             at_wall: spent * 100 >= u64::from(quota) * WALL_PERCENT,
         })))
@@ -135,6 +141,8 @@ impl Budget {
         } else if self.is_urgent(space) {
             // The rest is for loading what is found.
             limit.allowance / (1 + limit.points_of_a_load)
+        } else if limit.loading.contains(&space.id) {
+            0
         } else if limit.fits(space) {
             let goes_on = space.listing.as_ref().is_some_and(|listing| listing.cursor.is_some());
             if goes_on || limit.is_its_turn(space, now) { limit.allowance } else { 0 }

@@ -16,6 +16,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     approved::Approved,
     attach::Batches,
+    budget::SCARCE_ALLOWANCE,
     cost::Effort,
     restrictions::Reader,
     stop::Stop,
@@ -313,11 +314,12 @@ impl Run {
         self.taken.fetch_add(points as u64, Ordering::SeqCst);
     }
 
-    /// What is left of the allowance.
+    /// What is left of the allowance, which shrinks where the vendor says that points are scarce.
     #[must_use]
     pub fn points_left(&self) -> u64 {
         let taken = self.taken.load(Ordering::SeqCst);
-        self.allowance.map_or(u64::MAX, |allowance| allowance.saturating_sub(taken))
+        let most = if self.is_near_limit() { SCARCE_ALLOWANCE } else { u64::MAX };
+        self.allowance.map_or(u64::MAX, |allowance| allowance.min(most).saturating_sub(taken))
     }
 
     /// Whether the source keeps restricted pages out.
@@ -335,7 +337,7 @@ impl Run {
     /// How many pages may be loaded for the first time.
     #[must_use]
     pub fn loadable(&self) -> u64 {
-        if self.is_near_limit() { 0 } else { self.points_left() / self.points_of_a_load() }
+        self.points_left() / self.points_of_a_load()
     }
 
     /// Holds the lease while the run goes on; ends with the reason why it must not.

@@ -3,7 +3,7 @@
 mod apply;
 mod paths;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -203,6 +203,22 @@ pub async fn sizes(db: &impl ConnectionTrait, source: SourceId) -> Result<HashMa
         .all(db)
         .await?;
     Ok(rows.into_iter().filter_map(|(selection, size)| Some((selection?, size))).collect())
+}
+
+/// The selections of which pages wait to be loaded for the first time, those that wait for something else than points aside.
+pub async fn loading(db: &impl ConnectionTrait, source: SourceId) -> Result<HashSet<SelectionId>, DbErr> {
+    let rows: Vec<Option<SelectionId>> = document::Entity::find()
+        .select_only()
+        .column(document::Column::SelectionId)
+        .distinct()
+        .filter(document::Column::SourceId.eq(source))
+        .filter(Work::Create.is())
+        .filter(document::Column::State.eq(DocumentState::Pending))
+        .filter(document::Column::Reason.is_null())
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// How many documents of each space are there, suspects aside.
